@@ -140,7 +140,9 @@ def load(name: str) -> Profile:
     """
     path = FOLDER / f"{name}.toml"
     if not path.is_file():
-        raise ProfileError(f"There is no profile {name!r}: choose one of {', '.join(available())}, or add {path}.")
+        raise ProfileError(
+            f"There is no profile {name!r}: choose one of {', '.join(available())}, or add {path}."
+        )
     try:
         settings = tomllib.loads(path.read_text())
     except tomllib.TOMLDecodeError as error:

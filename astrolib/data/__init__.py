@@ -1,0 +1,1 @@
+"""Surveys on disk and in memory: reading, scaling, augmenting and batching them."""

@@ -1,0 +1,1 @@
+"""Arrays in, numbers out: how good a prediction is, and how sure that is."""

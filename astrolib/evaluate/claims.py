@@ -1,0 +1,58 @@
+"""Does our run support a claim of the form "network A errs less than network B"?"""
+
+import numpy as np
+
+
+def judge(
+    errors_a: np.ndarray, errors_b: np.ndarray, *, n_resamples: int = 2000, level: float = 0.95, seed: int = 0
+) -> dict[str, float | str]:
+    """Compare two networks on the same test objects over several seeds.
+
+    The difference of the mean errors gets its interval from a bootstrap that draws seeds and objects with
+    replacement: seeds of A and B apart, since nothing pairs them, objects together, since both saw the same.
+
+    Parameters
+    ----------
+    errors_a, errors_b : (S_a, N) and (S_b, N) array
+        Error of each seed on each object, for example squared; columns are the same objects in both.
+    n_resamples : int
+        Bootstrap draws.
+    level : float
+        Coverage of the interval.
+    seed : int
+        Of the draws.
+
+    Returns
+    -------
+    dict
+        `difference` A - B, its interval `low`, `high`, and `verdict`: "agrees" where the whole interval is
+        below zero, "disagrees" where it is above, else "undecided".
+
+    Raises
+    ------
+    ValueError
+        If the two do not hold the same objects.
+
+    Examples
+    --------
+    >>> a, b = np.full((2, 50), 0.1), np.full((3, 50), 0.2)
+    >>> judge(a, b)["verdict"]
+    'agrees'
+    """
+    errors_a, errors_b = np.asarray(errors_a, np.float64), np.asarray(errors_b, np.float64)
+    if errors_a.ndim != 2 or errors_b.ndim != 2 or errors_a.shape[1] != errors_b.shape[1]:
+        raise ValueError(
+            f"Errors of shape {errors_a.shape} and {errors_b.shape} are not (seeds, same objects)."
+        )
+    rng = np.random.default_rng(seed)
+    n = errors_a.shape[1]
+    differences = np.empty(n_resamples)
+    for k in range(n_resamples):
+        weights = np.bincount(rng.integers(n, size=n), minlength=n) / n  # how often each object is drawn
+        means = [(errors @ weights) for errors in (errors_a, errors_b)]  # one value for each seed
+        drawn = [rng.choice(mean, size=len(mean)).mean() for mean in means]
+        differences[k] = drawn[0] - drawn[1]
+    low, high = np.quantile(differences, [(1 - level) / 2, (1 + level) / 2])
+    verdict = "agrees" if high < 0 else "disagrees" if low > 0 else "undecided"
+    difference = errors_a.mean() - errors_b.mean()
+    return {"difference": difference, "low": low, "high": high, "verdict": verdict}

@@ -1,0 +1,1 @@
+"""Networks: tensors in, tensors out. Nothing here knows a file, a survey or a profile."""

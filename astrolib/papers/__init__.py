@@ -1,0 +1,1 @@
+"""One module per paper: its experiments, in the words of the paper."""

@@ -1,0 +1,1 @@
+"""Numbers in, figures and tables out; nothing here trains or loads a survey."""

@@ -1,0 +1,63 @@
+"""Numbers on disk that figures and tables are drawn from, so that drawing needs no training."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from astrolib import paths
+
+
+class MissingResult(FileNotFoundError):
+    """A figure was asked for before its numbers were made."""
+
+
+def keep(profile: str, name: str, table: pd.DataFrame) -> None:
+    """Keep a table of a profile's results under a name."""
+    write_table(table, paths.results(profile) / f"{name}.parquet")
+
+
+def load(profile: str, name: str) -> pd.DataFrame:
+    """Read a table that was kept.
+
+    Raises
+    ------
+    MissingResult
+        If the notebook that makes it has not run in this profile.
+    """
+    return pd.read_parquet(_existing(profile, f"{name}.parquet"))
+
+
+def keep_arrays(profile: str, name: str, **arrays: np.ndarray | str) -> None:
+    """Keep arrays of a profile's results under a name."""
+    path = paths.results(profile) / f"{name}.npz"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_suffix(f".{os.getpid()}.part")
+    with open(aside, "wb") as file:
+        np.savez_compressed(file, **arrays)
+    os.replace(aside, path)
+
+
+def load_arrays(profile: str, name: str) -> dict[str, np.ndarray]:
+    """Read arrays that were kept; raises as `load`."""
+    with np.load(_existing(profile, f"{name}.npz"), allow_pickle=False) as file:
+        return dict(file)
+
+
+def write_table(table: pd.DataFrame, path: Path) -> None:
+    """Write Parquet aside, then move it into place: a reader never meets half a file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_suffix(f".{os.getpid()}.part")
+    table.to_parquet(aside, index=False)
+    os.replace(aside, path)
+
+
+def _existing(profile: str, file: str) -> Path:
+    path = paths.results(profile) / file
+    if not path.exists():
+        raise MissingResult(
+            f"The numbers {path} do not exist yet: run `make all PROFILE={profile}`, or the notebook that makes "
+            "them, before drawing figures from them."
+        )
+    return path

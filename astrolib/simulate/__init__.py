@@ -1,0 +1,1 @@
+"""Survey twins: catalogues and pixels of simulated surveys, drawn from published relations."""

@@ -1,0 +1,1 @@
+"""The one training loop (fit), its learning-rate schedules (optim) and what a run leaves on disk (runs)."""
