@@ -101,7 +101,7 @@ def coverage(pit_values: ArrayLike, levels: ArrayLike) -> np.ndarray:
 def crps(edges: ArrayLike, probabilities: ArrayLike, z_true: ArrayLike) -> np.ndarray:
     """Continuous ranked probability score, (N,), in units of redshift; lower is better.
 
-    CRPS = integral of (F(z) - [z >= z_true])^2 dz (Gneiting & Raftery 2007, eq. 20). The cdf F is a straight
+    CRPS = integral of (F(z) - [z >= z_true])^2 dz (Gneiting & Raftery 2007). The cdf F is a straight
     line in each bin, so the integral is a sum of (b^3 - a^3) / 3 per unit slope and is exact. For a density
     that is a single point it is the absolute error.
 

@@ -20,7 +20,7 @@ def metrics(z_true: ArrayLike, z_pred: ArrayLike, convention: str = "astromae") 
     z_true, z_pred : (N,) array_like
         Spectroscopic and predicted redshifts; any number type, computed in float64.
     convention : str
-        "astromae" : Dolatpour Fathkouhi & Fox 2024 (arXiv:2409.01825), section V.
+        "astromae" : Dolatpour Fathkouhi & Fox 2024 (arXiv:2409.01825).
 
             ============== ============================================================
             mse            mean((p - t)^2)
@@ -31,7 +31,7 @@ def metrics(z_true: ArrayLike, z_pred: ArrayLike, convention: str = "astromae") 
             r2             1 - sum((p - t)^2) / sum((t - mean(t))^2)
             ============== ============================================================
 
-        "pasquet" : Pasquet et al. 2019 (A&A 621, A26), section 4.1.
+        "pasquet" : Pasquet et al. 2019 (A&A 621, A26).
 
             ================ ==========================================
             bias             mean(d)

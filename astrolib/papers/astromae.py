@@ -239,6 +239,7 @@ class Experiment:
             _optimization(recipe),
             validation=self.galaxies.batches("validation", recipe.batch_size, training=False),
             keep="best",
+            monitor="mse",
             seed=seed,
         )
         predictions = self._predict(net, "test")

@@ -34,7 +34,9 @@ def pit_and_coverage(pit_values: np.ndarray, title: str = "", *, n_bins: int = 2
     low, high = stats.binom.interval(0.95, n, 1 / n_bins)
     left.axhspan(low, high, **band)
     left.axhline(n / n_bins, color="black", lw=0.8, ls="--")
-    left.hist(pit_values, n_bins, (0, 1), histtype="step", lw=1.6, color=COLOURS["ours"], label="observed")
+    left.hist(
+        pit_values, n_bins, range=(0, 1), histtype="step", lw=1.6, color=COLOURS["ours"], label="observed"
+    )
     distance, p_value = pit_uniformity(pit_values)
     left.set(xlabel="PIT, cdf at the spectroscopic z", ylabel="galaxies", xlim=(0, 1), ylim=(0, None))
     left.set_title(f"KS distance from uniform {distance:.3f}, p = {p_value:.2g}", fontsize=10)

@@ -127,10 +127,11 @@ def masked_autoencoder(
     canvas.words("mask token", tokens_x, middle - n / 2 * step - 0.33, ha="center")
     decoder = canvas.box("decoder\n4 blocks", 7.3, middle, 0.85, 1.5, "linear")
     canvas.arrow((tokens_x + 0.1, middle), decoder.left)
-    shown = np.full_like(image, 255) if reconstruction is None else reconstruction
-    result = canvas.picture(shown, 8.45, base, size, grid)
+    left = 8.45
     if reconstruction is None:
-        canvas.box("reconstruction", result.x, result.y, 1.2)
+        result = canvas.box("reconstruction", left + size / 2, middle, size, size)
+    else:
+        result = canvas.picture(reconstruction, left, base, size, grid)
     canvas.arrow(decoder.right, result.left)
     canvas.words("output", result.x, base - 0.15, ha="center")
     loss = canvas.box("loss: mean squared error of the masked patches", 5.15, 3.15, 3.2, 0.3, "pcm")
@@ -160,9 +161,7 @@ def inception_block() -> Figure:
         if len(boxes) == 2:
             canvas.arrow(boxes[0].right, boxes[1].left)
         canvas.arrow(boxes[-1].right, (5.8, y), (5.8, joined.y), joined.left)
-    canvas.words(
-        "Each convolution has w channels out, then BatchNorm and ReLU; the pool has stride 1.", 0.1, 0.36
-    )
+    canvas.words("Each convolution has w channels out, then BatchNorm and ReLU; pool: stride 1.", 0.1, 0.36)
     canvas.words("w = 16, 16, 8, 8, 4; the fifth block leaves out the 5x5 path.", 0.1, 0.13)
     return canvas.figure
 
@@ -201,15 +200,15 @@ def network_parts() -> Figure:
 @styled
 def fused_networks() -> Figure:
     """Figure 7: (a) ViT-magnitude, (b) ViT-inception, (c) AstroMAE."""
-    canvas = Canvas(13.2, 6.1)
-    top = 5.6
+    canvas = Canvas(13.55, 6.4)
+    top = 5.9
     networks = [
-        ("(a) ViT-magnitude", ("ViT", "magnitude"), 2120, 1.9),
-        ("(b) ViT-inception", ("ViT", "Inception"), 2192, 5.8),
-        ("(c) AstroMAE", ("ViT", "Inception", "magnitude"), 3216, 10.45),
+        ("(a) ViT-magnitude", ("ViT", "magnitude"), 2120, 1.85),
+        ("(b) ViT-inception", ("ViT", "Inception"), 2192, 5.75),
+        ("(c) AstroMAE", ("ViT", "Inception", "magnitude"), 3216, 10.75),
     ]
     for name, branches, features, x in networks:
-        canvas.words(name, x, 5.92, size=10, ha="center", bold=True)
+        canvas.words(name, x, 6.22, size=10, ha="center", bold=True)
         _fused(canvas, x, top, branches, features)
     canvas.words(FREEZING, 0.1, 0.12)
     return canvas.figure

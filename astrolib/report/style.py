@@ -27,8 +27,6 @@ COLOURS = {
 """What a colour means, everywhere; told apart by colour-blind readers (Okabe & Ito 2008)."""
 CYCLE = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#7A7A7A"]
 """Colours of lines without such a meaning."""
-BANDS = {"u": "#7B3FB5", "g": "#0072B2", "r": "#009E73", "i": "#E69F00", "z": "#B03A2E", "y": "#6B4226"}
-"""Colours of photometric bands, blue to red."""
 
 RC = {
     **sns.axes_style("ticks"),
@@ -138,12 +136,22 @@ def save(figure: Figure, path: Path, source: str) -> Path:
     >>> save(figure, paths.figures("demo") / "astromae_fig4.png", NO_DATA)  # doctest: +SKIP
     """
     stamp(figure, source)
+    _settle(figure)
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(f".{path.name}.{os.getpid()}.part")
     aside.write_bytes(_small_png(figure, path.name))
     os.replace(aside, path)
     return path
+
+
+def _settle(figure: Figure) -> None:
+    """Fix the layout: each drawing would move constrained axes by another fraction of a pixel."""
+    if figure.get_layout_engine() is not None:
+        with mpl.rc_context(RC):
+            for _ in range(3):
+                figure.draw_without_rendering()
+        figure.set_layout_engine("none")
 
 
 def _small_png(figure: Figure, name: str) -> bytes:

@@ -13,20 +13,20 @@ from astrolib.simulate.structure import add_neighbours, add_structure, distance_
 MAIN_LIMIT = 17.77  # r magnitude of the main galaxy sample (Strauss et al. 2002, AJ 124, 1810)
 BRIGHT_LIMIT = 14.0  # r magnitude where galaxies outgrow the frame
 RED_LIMIT = 19.5  # r magnitude of the luminous red sample (Eisenstein et al. 2001, AJ 122, 2267)
-RED_FRACTION = (
-    0.13  # share of luminous red galaxies; gives the variance of redshift 0.012 of Pasquet et al. 2019
-)
+RED_FRACTION = 0.13  # share of luminous red galaxies: the redshifts then have the variance of the paper's set
 
-# Schechter functions in r at rest, h = 0.7: M*, faint-end slope, density relative to early types. M* and
-# slope are those of Blanton et al. 2003 (ApJ 592, 819) split into a red and a blue part; the split
-# reproduces the number of red and blue galaxies of the real sample.
+# Schechter functions in r at rest, h = 0.7: M*, faint-end slope, density relative to early types. They
+# start from the single function of Blanton et al. 2003 (ApJ 592, 819: M* -21.21, slope -1.05), split by
+# type and set by hand so that colours and counts by redshift are those of the real photometry; the M* stand
+# in for evolution.
 LUMINOSITY_FUNCTION = {"early": (-21.45, -0.5, 1.0), "late": (-21.5, -1.15, 0.78)}
 _MAGNITUDE = np.linspace(-25.5, -15.0, 600)
 
-#: Spectral index of a type: mean at M_r = -21, its slope with M_r, scatter. Measured on the real sample (r
-#: < 17.2).
+#: Spectral index of a type: mean at M_r = -21, slope with M_r, scatter. Measured on real galaxies, r < 17.2.
 SPECTRAL_INDEX = {"early": (0.94, -0.05, 0.14), "late": (0.17, -0.19, 0.31)}
-#: Scatter of single magnitudes about the colour tracks [mag], measured likewise.
+#: Scatter of single magnitudes about the colour tracks [mag]: photometric error and what two spectra cannot
+#: say. Close to the measured one, and such that redshift is as predictable from magnitudes as on the real
+#: photometry.
 MAGNITUDE_SCATTER = np.array([0.07, 0.022, 0.018, 0.018, 0.032])
 EARLY_FROM = 0.62  # spectral index at which early types outnumber late ones
 

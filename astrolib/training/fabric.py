@@ -30,7 +30,8 @@ def make_fabric(device: Literal["auto", "cpu", "cuda"] = "auto", precision: str 
         device = "cuda" if torch.cuda.is_available() else "cpu"
     per_node = int(os.environ.get("LOCAL_WORLD_SIZE", 1))
     nodes = int(os.environ.get("WORLD_SIZE", per_node)) // per_node
-    strategy = "ddp" if per_node * nodes > 1 else "auto"
+    # A parameter may have no part in the loss: the published Inception branch owns a path it never calls.
+    strategy = "ddp_find_unused_parameters_true" if per_node * nodes > 1 else "auto"
     fabric = Fabric(
         accelerator=device, devices=per_node, num_nodes=nodes, strategy=strategy, precision=precision
     )

@@ -28,6 +28,7 @@ def fit(
     *,
     validation: Batches | None = None,
     keep: Literal["last", "best"] = "last",
+    monitor: str = "loss",
     seed: int = 0,
     fabric: Fabric | None = None,
     progress: bool = True,
@@ -53,7 +54,9 @@ def fit(
     validation : Batches, optional
         Passed through after every epoch in evaluation mode, each time with the same random numbers.
     keep : {"last", "best"}
-        Which weights are the result: of the last epoch, or of the lowest ``val_loss``.
+        Which weights are the result: of the last epoch, or of the one with the lowest validation value.
+    monitor : str
+        The entry of `loss` whose validation value decides what is best.
     seed : int
     fabric : Fabric, optional
         Device, precision and strategy; launched. By default `make_fabric()`.
@@ -101,16 +104,16 @@ def fit(
             f"The batches hold {batches.batch_size} objects, optimization says {optimization.batch_size}."
         )
     fabric = fabric or make_fabric()
-    arguments = {"optimization": asdict(optimization), "keep": keep, "seed": seed}
+    arguments = {"optimization": asdict(optimization), "keep": keep, "monitor": monitor, "seed": seed}
     arguments |= {"n_objects": batches.n_objects, "n_validation": validation.n_objects if validation else 0}
     arguments = json.loads(json.dumps(arguments))  # as they read back: lists for tuples
     with _alone(run, fabric):
         if run.done:
             _check_same(run, arguments, run.summary()["arguments"])
         else:
-            _Training(run, model, batches, loss, optimization, validation, keep, seed, fabric, arguments).go(
-                progress, save_every
-            )
+            _Training(
+                run, model, batches, loss, optimization, validation, keep, monitor, seed, fabric, arguments
+            ).go(progress, save_every)
     return run.load_model(model.to(fabric.device))
 
 
@@ -125,6 +128,7 @@ class _Training:
     optimization: Optimization
     validation: Batches | None
     keep: str
+    monitor: str
     seed: int
     fabric: Fabric
     arguments: dict[str, Any]
@@ -197,10 +201,10 @@ class _Training:
                 model, where = self.wrapped[0], f"{where}, validation"
                 means = validate(self.fabric, model, self.validation, self.loss, generator, where)
             row |= {f"val_{name}": value for name, value in means.items()}
-            best = self.state["best"]
-            if self.keep == "best" and (best is None or row["val_loss"] < best["val_loss"]):
-                weights = {name: value.clone() for name, value in self.model.state_dict().items()}
-                self.state["best"] = {"epoch": epoch, "val_loss": row["val_loss"], "weights": weights}
+            best, value = self.state["best"], row[f"val_{self.monitor}"]
+            if self.keep == "best" and (best is None or value < best["value"]):
+                weights = {name: tensor.clone() for name, tensor in self.model.state_dict().items()}
+                self.state["best"] = {"epoch": epoch, "value": value, "weights": weights}
         rate = self.batches.n_objects / seconds
         return row, {"epoch": epoch, "seconds": seconds, "objects_per_second": rate}
 

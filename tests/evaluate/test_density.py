@@ -61,7 +61,7 @@ def test_crps_is_its_integral(random_densities, where):
 
 @pytest.mark.parametrize("y", [0.18, 0.2, 0.31])
 def test_crps_of_a_gaussian_is_the_closed_form(y):
-    """Gneiting & Raftery 2007, eq. 21, for a gaussian on bins much narrower than it."""
+    """Gneiting & Raftery 2007, for a gaussian on bins much narrower than it."""
     mu, sigma = 0.2, 0.02
     edges = np.linspace(0, 0.4, 4001)
     p = np.diff(stats.norm.cdf(edges, mu, sigma))[None]

@@ -81,7 +81,7 @@ def test_aperture_magnitudes_are_the_catalogue_magnitudes():
     galaxies = draw_population(200, seed=11)
     galaxies = galaxies[galaxies["half_light_radius"] < 2.5][:24]
     assert set(galaxies["type"]) == {"early", "late"}
-    images = render(galaxies, image_size=240, noise=False, neighbours=False, batch_size=2).double().numpy()
+    images = render(galaxies, image_size=240, noise=False, neighbours=False).double().numpy()
     aperture = distance_from(240) * PIXEL_SCALE < 40
     measured = 22.5 - 2.5 * np.log10((images * aperture).sum((2, 3)))
     catalogue = np.stack([galaxies[band] for band in BANDS], -1)
@@ -185,7 +185,7 @@ def test_real_photometry_is_rendered_at_its_magnitudes():
     real = draw_population(30, seed=9)[[*BANDS, "redshift"]]
     parameters = parameters_from_photometry(real, seed=1)
     compact = parameters[parameters["half_light_radius"] < 1.5]
-    images = render(compact, image_size=200, noise=False, neighbours=False, batch_size=4)
+    images = render(compact, image_size=200, noise=False, neighbours=False)
     expected = np.stack([flux(compact[band]) for band in BANDS], -1)
     np.testing.assert_allclose(images.sum((2, 3)), expected, rtol=0.015)
 
