@@ -77,7 +77,7 @@ $(DONE)/12_astromae_full_data.ipynb: $(DONE)/11_astromae_redshift.ipynb
 $(DONE)/90_paper_vs_ours.ipynb: $(filter-out $(DONE)/90%,$(EXECUTED))
 
 figures: | env ## redraw figures and tables from results on disk, without training
-	$(PYTHON) -m astrolib.papers.astromae --profile $(PROFILE)
+	$(PYTHON) -m astrolib.report.astromae --profile $(PROFILE)
 
 # ----------------------------------------------------------------------------------------- day to day
 

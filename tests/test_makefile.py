@@ -245,6 +245,12 @@ def test_environment_is_made_once_and_again_when_the_lock_changes(project):
     assert "pip install --require-hashes -r requirements.lock" in project.make("env")[1]
 
 
+def test_whatever_runs_brings_the_environment(project):
+    stand_in_for_python3(project, "exit 1")
+    for target in ("all", "nb N=00", "fetch", "notebooks", "figures", "test", "lab", "bench"):
+        assert "pip install --require-hashes" in project.make("-n", *target.split())[1], target
+
+
 def test_failed_installation_is_tried_again(project):
     stand_in_for_python3(project, "mkdir -p .venv/bin && cp /bin/false .venv/bin/python")
     for _ in range(2):

@@ -32,9 +32,9 @@ class Notebook:
         return "".join(self.cells[index]["source"])
 
     def made_files(self) -> list[str]:
-        """The figures and tables that the first cell announces as output."""
+        """The figures and tables that the first cell announces as output of every profile."""
         output = next(line for line in self.text(0).splitlines() if "**Output**" in line)
-        return re.findall(r"`(\w+\.(?:png|csv|md))`", output)
+        return re.findall(r"`(\w+\.(?:png|csv|md))`", output.partition("; in `sample` also")[0])
 
 
 @pytest.fixture(params=SOURCES, ids=NAMES)
@@ -119,10 +119,12 @@ def test_runs_from_first_to_last_cell_and_makes_what_it_announces(name, run):
     assert all(cell.execution_count for cell in executed.cells if cell.cell_type == "code" and cell.source)
 
 
-def test_every_promised_figure_is_announced_by_a_notebook():
-    promised = (paths.project() / "figures/promised.txt").read_text().split()
-    announced = [name for path in SOURCES for name in Notebook(path).made_files()]
-    assert not set(promised) - set(announced)
+def test_what_ci_checks_is_what_the_notebooks_announce():
+    lines = (paths.project() / "figures/promised.txt").read_text().splitlines()
+    promised = {line for line in lines if not line.startswith("#")}
+    announced = {name for path in SOURCES for name in Notebook(path).made_files()}
+    to_read = {re.sub("csv$", "md", name) for name in announced}  # every table is also written for reading
+    assert promised == announced | to_read
 
 
 def broken(tmp_path, code: str):

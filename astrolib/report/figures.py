@@ -233,6 +233,37 @@ def bias_and_outliers(table: pd.DataFrame) -> Figure:
     return figure
 
 
+@styled
+def claim_intervals(table: pd.DataFrame) -> Figure:
+    """Relative differences of error with their intervals, and what the paper printed.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Columns `claim`, `difference`, `low`, `high`, `paper_difference` (relative to the second network's
+        error; negative supports the claim) and `verdict`.
+    """
+    look = {"agrees": ("o", "ours"), "disagrees": ("X", "from scratch"), "undecided": ("s", "baseline")}
+    figure = new_figure((WIDE[0], 1.0 + 0.36 * len(table)))
+    axes = figure.subplots()
+    rows = np.arange(len(table))
+    axes.axvline(0, color="black", lw=0.8)
+    for verdict, (marker, colour) in look.items():
+        chosen = (table["verdict"] == verdict).to_numpy()
+        if chosen.any():
+            middle, low, high = (table.loc[chosen, name] for name in ("difference", "low", "high"))
+            whiskers = np.maximum([middle - low, high - middle], 0)
+            style = {"color": COLOURS[colour], "marker": marker, "capsize": 3, "ls": "none"}
+            axes.errorbar(middle, rows[chosen], xerr=whiskers, label=f"ours, {verdict}", **style)
+    axes.plot(
+        table["paper_difference"], rows, "D", mfc="none", color=COLOURS["paper"], label="paper, one seed"
+    )
+    _name_rows(axes, table["claim"])
+    axes.set_xlabel("relative difference of MSE (negative: the claim holds), 95 % interval")
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside upper right", ncols=4, fontsize=9)
+    return figure
+
+
 def _scatter(figure: Figure, axes: Axes, z_true: np.ndarray, z_pred: np.ndarray) -> None:
     density = point_density(z_true, z_pred)
     order = np.argsort(density)

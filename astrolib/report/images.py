@@ -188,12 +188,30 @@ def all_bands(
         panels[0, k].set_title(f"{band} band", fontsize=10)
     for axes, name in zip(panels[:, 0], ("input", "masked", "reconstruction", "residual"), strict=True):
         axes.set_ylabel(name, fontsize=10)
-    bar = figure.colorbar(light, ax=panels[:3], pad=0.01, fraction=0.03, aspect=40)
-    bar.set_label("flux / sky noise")
-    ticks = [t for t in (-3, 0, 3, 10, 30, 100, 300, 1000) if t <= norm.vmax]
-    bar.set_ticks(ticks, labels=[str(t) for t in ticks])
-    bar.minorticks_off()
+    _flux_bar(figure, light, panels[:3], norm.vmax)
     _residual_bar(figure, map_, panels[3:])
+    return figure
+
+
+@styled
+def filters(image: np.ndarray, bands: Sequence[str], noise: np.ndarray) -> Figure:
+    """One galaxy through each filter, on one asinh scale.
+
+    Parameters
+    ----------
+    image : (C, H, W) array
+        Nanomaggies.
+    bands, noise
+        As for `reconstruction_grid`.
+    """
+    flux = image / np.asarray(noise)[:, None, None]
+    norm = AsinhNorm(2.0, vmin=-3.0, vmax=max(10.0, np.percentile(flux, 99.9)))
+    figure = new_figure((WIDE[0], (WIDE[0] - 1.2) / len(bands) + 0.5))
+    panels = _bare(figure, 1, len(bands))[0]
+    for axes, plane, band, sigma in zip(panels, flux, bands, noise, strict=True):
+        light = axes.imshow(plane, origin="lower", cmap="cividis", norm=norm)
+        axes.set_title(f"{band} band, noise {sigma:.3f}", fontsize=9)
+    _flux_bar(figure, light, panels, norm.vmax)
     return figure
 
 
@@ -254,6 +272,14 @@ def _residual(axes: Axes, residual: np.ndarray, hidden: np.ndarray):
     norm = Normalize(-RESIDUAL_LIMIT, RESIDUAL_LIMIT)
     axes.set_facecolor(str(HIDDEN))
     return axes.imshow(np.ma.masked_array(residual, ~hidden), origin="lower", cmap="RdBu_r", norm=norm)
+
+
+def _flux_bar(figure: Figure, light, panels: np.ndarray, brightest: float) -> None:
+    bar = figure.colorbar(light, ax=panels, pad=0.01, fraction=0.03, aspect=40)
+    bar.set_label("flux / sky noise")
+    ticks = [t for t in (-3, 0, 3, 10, 30, 100, 300, 1000) if t <= brightest]
+    bar.set_ticks(ticks, labels=[str(t) for t in ticks])
+    bar.minorticks_off()
 
 
 def _residual_bar(figure: Figure, map_, panels: np.ndarray) -> None:

@@ -1,12 +1,15 @@
-"""Numbers on disk that figures and tables are drawn from, so that drawing needs no training."""
+"""What notebooks leave behind: numbers on disk, and figures and tables drawn from them without training."""
 
 import os
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from IPython.display import Markdown
+from matplotlib.figure import Figure
 
 from astrolib import paths
+from astrolib.report import style, tables
 
 
 class MissingResult(FileNotFoundError):
@@ -53,11 +56,23 @@ def write_table(table: pd.DataFrame, path: Path) -> None:
     os.replace(aside, path)
 
 
+def save_figure(profile: str, name: str, figure: Figure, source: str) -> Figure:
+    """Save a figure among the profile's, stamped with its source, and hand it back for display."""
+    style.save(figure, paths.figures(profile) / f"{name}.png", str(source))
+    return figure
+
+
+def save_table(profile: str, name: str, table: pd.DataFrame) -> Markdown:
+    """Save a table among the profile's as csv and md, and hand it back for display."""
+    tables.save_table(table, paths.figures(profile), name)
+    return Markdown(tables.markdown(table))
+
+
 def _existing(profile: str, file: str) -> Path:
     path = paths.results(profile) / file
     if not path.exists():
         raise MissingResult(
-            f"The numbers {path} do not exist yet: run `make all PROFILE={profile}`, or the notebook that makes "
-            "them, before drawing figures from them."
+            f"The numbers {path} do not exist yet. Run `make all PROFILE={profile}` or the notebook that "
+            "makes them (notebooks build on each other in the order of their numbers), then draw again."
         )
     return path

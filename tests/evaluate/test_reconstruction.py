@@ -42,7 +42,9 @@ def test_fills_leave_visible_pixels_alone_and_the_mean_uses_only_them(scene):
     images[:, :, :4, :4] = 1e9  # hidden: must not matter
     filled = fill_with_mean(images, mask)
     np.testing.assert_array_equal(filled[:, :, 4:], images[:, :, 4:])
-    np.testing.assert_allclose(filled[:, :, 0, 0], images.reshape(300, 2, -1)[:, :, ~mask[0].ravel()].mean(-1))
+    np.testing.assert_allclose(
+        filled[:, :, 0, 0], images.reshape(300, 2, -1)[:, :, ~mask[0].ravel()].mean(-1)
+    )
 
 
 def test_mirror_falls_back_where_both_are_hidden():
