@@ -14,6 +14,8 @@ ifeq ($(wildcard $(SETTINGS)),)
 $(error PROFILE=$(PROFILE) is not a profile. Choose one of: $(basename $(notdir $(wildcard astrolib/profiles/*.toml))))
 endif
 
+# Waiting threads sleep instead of spinning: other work on the machine, and `make -j`, would suffer.
+export OMP_WAIT_POLICY ?= PASSIVE
 # The kernel `python3` of a notebook is that of PYTHON, whatever kernels the user has installed elsewhere.
 export JUPYTER_PREFER_ENV_PATH := 1
 unexport JUPYTER_PATH

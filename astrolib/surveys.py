@@ -257,7 +257,7 @@ def datasets_of(profile: str) -> list[str]:
     """
     wanted = profiles.load(profile).astromae.data
     sources = [wanted.source] + ["stamps"] * wanted.stamps
-    return [dataset for source in sources for dataset in DATASETS[source]]
+    return [dataset for source in sources for dataset in DATASETS.get(source, ())]
 
 
 def main(arguments: list[str] | None = None) -> int:

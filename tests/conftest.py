@@ -5,6 +5,7 @@ import os
 import pytest
 
 os.environ["MPLBACKEND"] = "Agg"
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # networks of tests are too small to share among cores
 
 
 @pytest.fixture(autouse=True)

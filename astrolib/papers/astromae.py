@@ -170,7 +170,7 @@ class Experiment:
             1 where the encoder saw nothing. Visible pixels of the reconstruction are those of the image.
         """
         model = self.pretrain(block).to(self.device)
-        images = torch.as_tensor(np.asarray(images), dtype=torch.float32, device=self.device)
+        images = torch.tensor(np.asarray(images), dtype=torch.float32, device=self.device)  # a copy
         flux = centre_crop(images, self.settings.data.crop)
         generator = torch.Generator(self.device).manual_seed(seed)
         filled, mask = model.reconstruct(self.galaxies.scaling(flux), generator=generator)
