@@ -14,7 +14,9 @@ import sys
 import time
 from pathlib import Path
 
+import nbformat
 import papermill
+from nbconvert.preprocessors import CoalesceStreamsPreprocessor
 from papermill.exceptions import PapermillExecutionError
 from traitlets.config import Config
 
@@ -64,15 +66,25 @@ def execute(source: Path, target: Path, profile: str) -> None:
     except Exception as error:
         look_at = failed if running.exists() else source
         if look_at is failed:
+            _tidy(running)
             os.replace(running, failed)
         seconds = time.time() - started
         raise SystemExit(
             f"{source.stem}: failed after {seconds:.0f} s, see {look_at}: {_last_line(error)}"
         ) from None
+    _tidy(running)
     # Dated by its start: what was edited while the cells ran is newer than the copy, so it runs again.
     os.utime(running, (started, started))
     os.replace(running, target)
     print(f"{source.stem}: made in {time.time() - started:.0f} s, see {target}", flush=True)
+
+
+def _tidy(copy: Path) -> None:
+    """Leave of a progress bar what a terminal would: its last state."""
+    notebook = nbformat.read(copy, as_version=4)
+    for number, cell in enumerate(notebook.cells):
+        CoalesceStreamsPreprocessor().preprocess_cell(cell, {}, number)
+    nbformat.write(notebook, copy)
 
 
 def _last_line(error: Exception) -> str:

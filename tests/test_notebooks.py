@@ -163,3 +163,11 @@ def test_file_that_is_no_notebook_is_a_failure(tmp_path):
     source.write_text("{")
     with pytest.raises(SystemExit, match=f"see {source}: "):
         execute(source, tmp_path / "build/notebooks/broken.ipynb", "demo")
+
+
+def test_progress_bars_leave_one_line(tmp_path):
+    code = "from tqdm import trange\nimport sys\nfor _ in trange(50, file=sys.stdout, mininterval=0): pass"
+    execute(broken(tmp_path, code), tmp_path / "build/notebooks/broken.ipynb", "demo")
+    made = nbformat.read(tmp_path / "build/notebooks/broken.ipynb", as_version=4)
+    (text,) = [output.text for cell in made.cells for output in cell.get("outputs", [])]
+    assert "50/50" in text and "\r" not in text.strip() and "10/50" not in text

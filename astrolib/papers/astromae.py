@@ -148,7 +148,7 @@ class Experiment:
             self.autoencoder(block),
             self.galaxies.batches("pretraining", pretraining.batch_size, training=True),
             _reconstruction_loss,
-            _optimization(pretraining),
+            Optimization.of(pretraining),
             validation=validation,
             keep="last",
             seed=self.settings.data.seed,
@@ -236,7 +236,7 @@ class Experiment:
             self.network(name, seed),
             self.galaxies.batches("train", recipe.batch_size, training=True, noise_std=recipe.noise_std),
             _redshift_loss,
-            _optimization(recipe),
+            Optimization.of(recipe),
             validation=self.galaxies.batches("validation", recipe.batch_size, training=False),
             keep="best",
             monitor="mse",
@@ -362,8 +362,3 @@ def _redshift_loss(model: nn.Module, batch: dict[str, Tensor], generator: torch.
     mse = F.mse_loss(output["redshift"], batch["redshift"])
     entropy = model.density_loss(output["density_logits"], batch["redshift"])
     return {"loss": mse + entropy, "mse": mse, "cross_entropy": entropy}
-
-
-def _optimization(settings: profiles.Pretraining | profiles.Finetuning) -> Optimization:
-    names = {field.name for field in dataclasses.fields(Optimization)}
-    return Optimization(**{key: value for key, value in dataclasses.asdict(settings).items() if key in names})

@@ -249,9 +249,8 @@ def source(profile: str) -> str:
 
 def schedule(settings: profiles.Pretraining | profiles.Finetuning) -> list[float]:
     """Learning rate of each epoch."""
-    names = {field.name for field in dataclasses.fields(Optimization)}
-    chosen = {name: value for name, value in dataclasses.asdict(settings).items() if name in names}
-    return [learning_rate(Optimization(**chosen), epoch) for epoch in range(settings.epochs)]
+    optimization = Optimization.of(settings)
+    return [learning_rate(optimization, epoch) for epoch in range(settings.epochs)]
 
 
 def density_edges(profile: str) -> np.ndarray:

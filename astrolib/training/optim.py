@@ -1,8 +1,8 @@
 """How a network is optimised: AdamW and the papers' learning-rate schedules."""
 
 import math
-from dataclasses import dataclass
-from typing import Literal, get_args
+from dataclasses import dataclass, fields
+from typing import Any, Literal, get_args
 
 import torch
 from torch import nn
@@ -51,6 +51,11 @@ class Optimization:
         if self.epochs < 1 or self.batch_size < 1 or self.warmup_epochs < 0:
             raise ValueError(f"epochs and batch_size must be at least 1, warmup_epochs at least 0: {self}.")
         object.__setattr__(self, "betas", tuple(self.betas))
+
+    @classmethod
+    def of(cls, settings: Any) -> "Optimization":
+        """The part of a profile's settings that tells AdamW what to do; they have more fields than these."""
+        return cls(**{field.name: getattr(settings, field.name) for field in fields(cls)})
 
 
 def learning_rate(optimization: Optimization, epoch: int) -> float:

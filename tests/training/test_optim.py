@@ -2,6 +2,7 @@ import pytest
 import torch
 from torch import nn
 
+from astrolib import profiles
 from astrolib.training.optim import Optimization, adamw, learning_rate
 
 PRETRAINING = Optimization(2000, 2048, 1.2e-3, schedule="warmup-cosine", warmup_epochs=200)
@@ -86,3 +87,11 @@ def test_adamw_step_is_decoupled_weight_decay():
 def test_adamw_needs_something_to_train():
     with pytest.raises(ValueError, match="no trainable parameter"):
         adamw(nn.Linear(2, 1).requires_grad_(False), EXPERIMENT_1)
+
+
+def test_profile_settings_give_the_papers_schedule():
+    settings = profiles.load("paper").astromae
+    pretraining = Optimization.of(settings.pretraining)
+    assert learning_rate(pretraining, 195) == pytest.approx(1.17207e-3, rel=1e-5)
+    assert learning_rate(Optimization.of(settings.finetuning), 11) == pytest.approx(9.4635e-5, rel=1e-4)
+    assert learning_rate(Optimization.of(settings.full_data), 35) == pytest.approx(7.2e-5)
