@@ -75,12 +75,6 @@ NETWORKS = {
 NETWORKS_FULL_DATA = ("Henghes et al.", "pcm-AstroMAE")
 """The two networks of Table V."""
 
-PHASES = {
-    "pretraining": ("pretraining", "pretraining validation"),
-    "fine-tuning": ("train", "validation", "test"),
-}
-"""Which parts of the data belong to which phase."""
-
 
 class Experiment:
     """One of the paper's two experiments on one profile's survey.
@@ -289,31 +283,15 @@ class Experiment:
         scores = pd.concat(scores, ignore_index=True)
         self._keep("scores", scores)
         self._keep("predictions", pd.concat(predictions, ignore_index=True))
-        self._keep(
-            "finetuning",
-            self._histories(
-                {
-                    (name, seed): self.finetuning_run(name, seed)
-                    for name in names
-                    for seed in self.finetuning.seeds
-                }
-            ),
-        )
+        seeds = self.finetuning.seeds
+        runs = {(name, seed): self.finetuning_run(name, seed) for name in names for seed in seeds}
+        self._keep("finetuning", self._histories(runs))
         return scores
 
     def keep_galaxies(self, n_shown: int = 40) -> None:
         """Keep the catalogue with everyone's part as "galaxies" and some stamps as "cutouts"."""
-        survey, splits = self.galaxies.survey, self.galaxies.splits
-        table = pd.DataFrame(survey.magnitudes, columns=list(survey.bands))
-        table.insert(0, "id", self.galaxies.ids)
-        table["redshift"] = survey.redshift
-        table["source"] = survey.source
-        for phase, parts in PHASES.items():
-            table[phase] = "not used"
-            for part in parts:
-                table.loc[splits[part], phase] = part
-        self._keep("galaxies", table)
-        shown = splits["test"][:n_shown]
+        survey, shown = self.galaxies.survey, self.galaxies.splits["test"][:n_shown]
+        self._keep("galaxies", self.galaxies.catalogue())
         self._keep_images("cutouts", survey, shown, image=survey.images[shown])
 
     def keep_pretraining(self) -> None:

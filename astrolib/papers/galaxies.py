@@ -29,6 +29,13 @@ BASELINES = {
 """Regressions on the five magnitudes alone: what a network must beat to be worth its images."""
 
 
+PHASES = {
+    "pretraining": ("pretraining", "pretraining validation"),
+    "fine-tuning": ("train", "validation", "test"),
+}
+"""Which parts of the data belong to which phase."""
+
+
 def split_rows(n: int, settings: GalaxyData, *, share_all: bool = False) -> dict[str, np.ndarray]:
     """Cut `n` galaxies into the parts of the two phases.
 
@@ -118,6 +125,18 @@ class Galaxies:
         if not self.settings.standardize_magnitudes:
             return None
         return Standardizer.fit(self.survey.magnitudes[self.splits["train"]])
+
+    def catalogue(self) -> pd.DataFrame:
+        """Who is in which part: id, magnitudes by band, redshift, source, a column for each of `PHASES`."""
+        table = pd.DataFrame(self.survey.magnitudes, columns=list(self.survey.bands))
+        table.insert(0, "id", self.ids)
+        table["redshift"] = self.survey.redshift
+        table["source"] = self.survey.source
+        for phase, parts in PHASES.items():
+            table[phase] = "not used"
+            for part in parts:
+                table.loc[self.splits[part], phase] = part
+        return table
 
     def batches(self, part: str, batch_size: int, *, training: bool, noise_std: float = 0.0) -> Batches:
         """Batches of one part.

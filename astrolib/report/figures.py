@@ -205,35 +205,6 @@ def table_comparison(table: pd.DataFrame, metric: str = "mse", label: str = "MSE
 
 
 @styled
-def bias_and_outliers(table: pd.DataFrame) -> Figure:
-    """Bias, scatter and outlier fraction of each network.
-
-    Parameters
-    ----------
-    table : DataFrame
-        Columns `network`, `bias`, `sigma_mad`, `outlier_fraction`, each with `_std`; Pasquet's or RAIL's
-        convention, see `evaluate.redshift.metrics`.
-    """
-    figure = new_figure((WIDE[0], 0.9 + 0.32 * len(table)))
-    panels = figure.subplots(1, 3, sharey=True)
-    columns = {
-        "bias": "bias",
-        "sigma_mad": r"scatter, $\sigma_{\rm MAD}$",
-        "outlier_fraction": "outlier fraction",
-    }
-    for axes, (column, label) in zip(panels, columns.items(), strict=True):
-        _dots(axes, table, column, "ours", "ours ± std over seeds")
-        axes.set_xlabel(label)
-        axes.locator_params(axis="x", nbins=4)
-    panels[0].axvline(0, color="black", lw=0.8)
-    for axes in panels[1:]:
-        axes.set_xlim(left=0)
-    _name_rows(panels[0], table["network"])
-    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper right")
-    return figure
-
-
-@styled
 def claim_intervals(table: pd.DataFrame) -> Figure:
     """Relative differences of error with their intervals, and what the paper printed.
 

@@ -102,12 +102,25 @@ def test_comparison_splits_when_scales_differ(table):
     assert left.get_xlim()[0] > right.get_xlim()[1]
 
 
-def test_bias_and_outliers_has_three_panels():
-    columns = ["bias", "sigma_mad", "outlier_fraction"]
-    table = pd.DataFrame({"network": ["a", "b"], **{c: [0.01, 0.02] for c in columns}})
-    table = table.assign(**{f"{c}_std": 0.001 for c in columns})
-    panels = figures.bias_and_outliers(table).axes
-    assert [axes.get_xlabel().split(",")[0] for axes in panels] == ["bias", "scatter", "outlier fraction"]
+def test_claims_are_drawn_with_verdict_interval_and_paper():
+    table = pd.DataFrame(
+        {
+            "claim": ["a beats b", "c beats d"],
+            "difference": [-0.2, 0.3],
+            "low": [-0.3, 0.1],
+            "high": [-0.1, 0.5],
+            "paper_difference": [-0.1, np.nan],
+            "verdict": ["agrees", "disagrees"],
+        }
+    )
+    figure = figures.claim_intervals(table)
+    (axes,) = figure.axes
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["a beats b", "c beats d"]
+    (legend,) = figure.legends
+    names = {text.get_text() for text in legend.get_texts()}
+    assert names == {"ours, agrees", "ours, disagrees", "paper, one seed"}
+    ends = [segment for bars in axes.collections for segment in bars.get_segments()]
+    assert sorted(round(x, 6) for segment in ends for x in segment[:, 0]) == [-0.3, -0.1, 0.1, 0.5]
 
 
 def test_redshift_distribution_is_normalised(sample):
