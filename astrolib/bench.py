@@ -39,7 +39,7 @@ from astrolib.models.encoders import vit
 from astrolib.models.mae import MaskedAutoencoder
 from astrolib.models.masking import RandomMask
 from astrolib.training.fabric import make_fabric
-from astrolib.training.optim import Optimization, adamw
+from astrolib.training.optim import Optimization, make_optimizer
 from astrolib.training.passes import seeded, train_epoch
 from astrolib.training.runs import write_aside
 
@@ -72,7 +72,7 @@ def astrolib_pass(size: Size, images: Tensor, device: str, precision: str) -> Ca
     """A pass over `images` as `fit` makes it."""
     fabric, view = make_fabric(device, precision), GalaxyView(size.crop)
     model = autoencoder(size).to(fabric.device)
-    wrapped = fabric.setup(model, adamw(model, OPTIMIZATION))
+    wrapped = fabric.setup(model, make_optimizer(model, OPTIMIZATION))
     batches = Batches(
         {"images": images},
         size.batch_size,

@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from astrolib.data.batches import Batches
 from astrolib.training.fabric import Fabric, make_fabric
-from astrolib.training.optim import Optimization, adamw, learning_rate
+from astrolib.training.optim import Optimization, has_stopped, learning_rate, make_optimizer
 from astrolib.training.passes import Loss, seeded, train_epoch, validate
 from astrolib.training.runs import Run, RunError
 
@@ -29,6 +29,7 @@ def fit(
     validation: Batches | None = None,
     keep: Literal["last", "best"] = "last",
     monitor: str = "loss",
+    mode: Literal["min", "max"] = "min",
     seed: int = 0,
     fabric: Fabric | None = None,
     progress: bool = True,
@@ -54,9 +55,11 @@ def fit(
     validation : Batches, optional
         Passed through after every epoch in evaluation mode, each time with the same random numbers.
     keep : {"last", "best"}
-        Which weights are the result: of the last epoch, or of the one with the lowest validation value.
+        Which weights are the result: of the last epoch, or of the one with the best validation value.
     monitor : str
         The entry of `loss` whose validation value decides what is best.
+    mode : {"min", "max"}
+        Whether a low or a high value is good; the first of equal ones is kept.
     seed : int
     fabric : Fabric, optional
         Device, precision and strategy; launched. By default `make_fabric()`.
@@ -99,12 +102,17 @@ def fit(
     """
     if keep not in ("last", "best") or (keep == "best" and validation is None):
         raise ValueError(f'keep={keep!r}: it must be "last", or "best" together with validation batches.')
+    if optimization.needs_validation and validation is None:
+        raise ValueError(f"{optimization.schedule} or early stopping needs validation batches.")
+    if mode not in ("min", "max"):
+        raise ValueError(f'mode={mode!r}: it must be "min" or "max".')
     if batches.batch_size != optimization.batch_size:
         raise ValueError(
             f"The batches hold {batches.batch_size} objects, optimization says {optimization.batch_size}."
         )
     fabric = fabric or make_fabric()
     arguments = {"optimization": asdict(optimization), "keep": keep, "monitor": monitor, "seed": seed}
+    arguments |= {"mode": mode}
     arguments |= {"n_objects": batches.n_objects, "n_validation": validation.n_objects if validation else 0}
     arguments = json.loads(json.dumps(arguments))  # as they read back: lists for tuples
     with _alone(run, fabric):
@@ -112,7 +120,18 @@ def fit(
             _check_same(run, arguments, run.summary()["arguments"])
         else:
             _Training(
-                run, model, batches, loss, optimization, validation, keep, monitor, seed, fabric, arguments
+                run,
+                model,
+                batches,
+                loss,
+                optimization,
+                validation,
+                keep,
+                monitor,
+                mode,
+                seed,
+                fabric,
+                arguments,
             ).go(progress, save_every)
     return run.load_model(model.to(fabric.device))
 
@@ -129,6 +148,7 @@ class _Training:
     validation: Batches | None
     keep: str
     monitor: str
+    mode: str
     seed: int
     fabric: Fabric
     arguments: dict[str, Any]
@@ -139,7 +159,7 @@ class _Training:
         self.batches = self.batches.share(fabric.global_rank, fabric.world_size).to(fabric.device)
         if self.validation is not None:
             self.validation = self.validation.share(fabric.global_rank, fabric.world_size).to(fabric.device)
-        self.optimizer = adamw(self.model, self.optimization)
+        self.optimizer = make_optimizer(self.model, self.optimization)
         self.state = self.run.read_state(fabric.device)
         if self.state is None:
             self.state = {"epoch": 0, "history": [], "timing": [], "best": None}
@@ -165,6 +185,8 @@ class _Training:
             mininterval=0.5 if sys.stdout.isatty() else 5.0,  # every refresh stays in a notebook's output
         ) as bar:
             for epoch in range(first, epochs):
+                if has_stopped(self.optimization, self.val_losses):
+                    break
                 row, timing = self.epoch(epoch)
                 self.state["history"].append(row)
                 self.state["timing"].append(timing)
@@ -178,22 +200,35 @@ class _Training:
         if self.state["best"]:
             self.model.load_state_dict(self.state["best"]["weights"])
         if writer:
-            kept = self.state["best"]["epoch"] if self.state["best"] else epochs - 1
+            kept = self.state["best"]["epoch"] if self.state["best"] else self.state["epoch"] - 1
             self.run.finish(self.model, self.state, {"kept_epoch": kept, "arguments": self.arguments})
 
     def save(self) -> None:
         tensors = {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict()}
         self.run.write_state(self.state | tensors | {"arguments": self.arguments})
 
+    @property
+    def val_losses(self) -> list[float]:
+        """Of the epochs so far."""
+        return [row["val_loss"] for row in self.state["history"]] if self.validation is not None else []
+
     def epoch(self, epoch: int) -> tuple[dict[str, float], dict[str, float]]:
         """A training and a validation pass: a row of history.csv and one of timing.csv."""
-        lr = learning_rate(self.optimization, epoch)
+        lr = learning_rate(self.optimization, epoch, self.val_losses)
         for group in self.optimizer.param_groups:
             group["lr"] = lr
         started = time.perf_counter()
         where = f"run {self.run.folder.name}, epoch {epoch}"
         with seeded(self.fabric.device, self.seed, 0, epoch) as generator:
-            means = train_epoch(self.fabric, *self.wrapped, self.batches, self.loss, generator, where)
+            means = train_epoch(
+                self.fabric,
+                *self.wrapped,
+                self.batches,
+                self.loss,
+                generator,
+                where,
+                grad_clip=self.optimization.grad_clip,
+            )
         seconds = time.perf_counter() - started
         row = {"epoch": epoch, "lr": lr, **means}
         if self.validation is not None:
@@ -202,7 +237,8 @@ class _Training:
                 means = validate(self.fabric, model, self.validation, self.loss, generator, where)
             row |= {f"val_{name}": value for name, value in means.items()}
             best, value = self.state["best"], row[f"val_{self.monitor}"]
-            if self.keep == "best" and (best is None or value < best["value"]):
+            better = best is None or (value < best["value"] if self.mode == "min" else value > best["value"])
+            if self.keep == "best" and better:
                 weights = {name: tensor.clone() for name, tensor in self.model.state_dict().items()}
                 self.state["best"] = {"epoch": epoch, "value": value, "weights": weights}
         rate = self.batches.n_objects / seconds

@@ -1,18 +1,21 @@
-"""How a network is optimised: AdamW and the papers' learning-rate schedules."""
+"""How a network is optimised: AdamW or Adam, and the papers' learning-rate schedules."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Literal, get_args
 
 import torch
 from torch import nn
 
-Schedule = Literal["warmup-cosine", "restarts", "constant"]
+Schedule = Literal["warmup-cosine", "restarts", "constant", "warmup-plateau"]
+PLATEAU_THRESHOLD = 1e-4  # relative; PyTorch's default
+WARMUP_START = 1e-5  # of the base learning rate, in epoch 0 of "warmup-plateau"
 
 
 @dataclass(frozen=True)
 class Optimization:
-    """What AdamW is told; one learning rate per epoch, one weight decay for all trainable parameters.
+    """What the optimiser is told; one learning rate per epoch, one weight decay for all trainable parameters.
 
     Parameters
     ----------
@@ -24,10 +27,19 @@ class Optimization:
         Base learning rate (the factor in front of the schedule).
     weight_decay : float
     betas : tuple of float
-    schedule : {"warmup-cosine", "restarts", "constant"}
+    schedule : {"warmup-cosine", "restarts", "constant", "warmup-plateau"}
         See `learning_rate`.
     warmup_epochs : int
-        Length of the linear ramp of "warmup-cosine"; 0 for none.
+        Length of the linear ramp of "warmup-cosine" and "warmup-plateau"; 0 for none.
+    plateau_factor, plateau_patience : float, int
+        Of "warmup-plateau": what the rate is multiplied by after more epochs than these without a lower
+        validation loss.
+    early_stopping : int
+        See `has_stopped`; 0 trains all epochs.
+    grad_clip : float
+        Largest norm of all gradients together; 0 does not clip.
+    decoupled : bool
+        AdamW; False is Adam, whose weight decay is an L2 term of the loss.
 
     Examples
     --------
@@ -42,6 +54,16 @@ class Optimization:
     betas: tuple[float, float] = (0.9, 0.95)
     schedule: Schedule = "constant"
     warmup_epochs: int = 0
+    plateau_factor: float = 0.1
+    plateau_patience: int = 3
+    early_stopping: int = 0
+    grad_clip: float = 0.0
+    decoupled: bool = True
+
+    @property
+    def needs_validation(self) -> bool:
+        """Whether the schedule looks at validation losses."""
+        return self.schedule == "warmup-plateau" or self.early_stopping > 0
 
     def __post_init__(self):
         if self.schedule not in get_args(Schedule):
@@ -54,11 +76,12 @@ class Optimization:
 
     @classmethod
     def of(cls, settings: Any) -> "Optimization":
-        """The part of a profile's settings that tells AdamW what to do; they have more fields than these."""
-        return cls(**{field.name: getattr(settings, field.name) for field in fields(cls)})
+        """The part of a profile's settings that speaks of the optimiser; they have other fields too."""
+        names = [field.name for field in fields(cls) if hasattr(settings, field.name)]
+        return cls(**{name: getattr(settings, name) for name in names})
 
 
-def learning_rate(optimization: Optimization, epoch: int) -> float:
+def learning_rate(optimization: Optimization, epoch: int, val_losses: Sequence[float] = ()) -> float:
     r"""Learning rate of one epoch, constant within it.
 
     Parameters
@@ -66,6 +89,8 @@ def learning_rate(optimization: Optimization, epoch: int) -> float:
     optimization : Optimization
     epoch : int
         Counted from 0.
+    val_losses : sequence of float
+        Validation losses of the epochs before; only "warmup-plateau" looks at them.
 
     Returns
     -------
@@ -73,11 +98,15 @@ def learning_rate(optimization: Optimization, epoch: int) -> float:
         "warmup-cosine": ``lr * min((e + 1) / warmup, (1 + cos(pi e / epochs)) / 2)``. The two branches cross
         before the ramp is over, so the maximum lies below ``lr``;
         "restarts": ``lr`` in every tenth epoch, else ``lr * 0.995**e`` with the global epoch ``e``;
-        "constant": ``lr``.
+        "constant": ``lr``;
+        "warmup-plateau": ``lr * (1e-5 + (1 - 1e-5) e / warmup)`` up to epoch ``warmup``, then what
+        `torch.optim.lr_scheduler.ReduceLROnPlateau` makes of the validation losses from that epoch on.
 
     Notes
     -----
     AstroMAE (arXiv:2409.01825), figs. 4, 5 and 8. The paper gives no formula; these reproduce its curves.
+    "warmup-plateau" is that of AstroM3 (arXiv:2411.08842), read in the authors' configuration. It follows
+    from the losses alone, so an interrupted training needs no state of a scheduler to go on.
 
     Examples
     --------
@@ -91,11 +120,55 @@ def learning_rate(optimization: Optimization, epoch: int) -> float:
         return lr * min(ramp, (1 + math.cos(math.pi * epoch / optimization.epochs)) / 2)
     if optimization.schedule == "restarts":
         return lr if epoch % 10 == 0 else lr * 0.995**epoch
+    if optimization.schedule == "warmup-plateau":
+        warmup = optimization.warmup_epochs
+        if epoch <= warmup:
+            return lr * (WARMUP_START + (1 - WARMUP_START) * (epoch / warmup if warmup else 1.0))
+        return lr * _plateau(optimization, val_losses[warmup:epoch])
     return lr
 
 
-def adamw(model: nn.Module, optimization: Optimization) -> torch.optim.AdamW:
-    """AdamW over the parameters that have a gradient; frozen ones are left out. The model is on its device.
+def _plateau(optimization: Optimization, losses: Sequence[float]) -> float:
+    """Factor that ReduceLROnPlateau has arrived at after these losses."""
+    best, waited, factor = math.inf, 0, 1.0
+    for loss in losses:
+        if loss < best * (1 - PLATEAU_THRESHOLD):
+            best, waited = loss, 0
+            continue
+        waited += 1
+        if waited > optimization.plateau_patience:
+            factor, waited = factor * optimization.plateau_factor, 0
+    return factor
+
+
+def has_stopped(optimization: Optimization, val_losses: Sequence[float]) -> bool:
+    """Whether early stopping ends the training after these validation losses, one for each epoch.
+
+    A counter starts at 1 in the first epoch (as AstroM3's does), falls to 0 with every new lowest loss and
+    else grows by 1; the training stops when it reaches ``early_stopping``.
+
+    Examples
+    --------
+    >>> patient = Optimization(50, 512, 1e-3, early_stopping=6)
+    >>> [has_stopped(patient, [1.0] * n) for n in (5, 6)]
+    [False, True]
+    """
+    if not optimization.early_stopping:
+        return False
+    best, waited = math.inf, 0
+    for number, loss in enumerate(val_losses):
+        if loss < best:
+            best, waited = loss, int(number == 0)
+        else:
+            waited += 1
+        if waited >= optimization.early_stopping:
+            return True
+    return False
+
+
+def make_optimizer(model: nn.Module, optimization: Optimization) -> torch.optim.Optimizer:
+    """AdamW or Adam over the parameters that have a gradient; frozen ones are left out. The model is on its
+    device.
 
     Raises
     ------
@@ -107,7 +180,7 @@ def adamw(model: nn.Module, optimization: Optimization) -> torch.optim.AdamW:
         raise ValueError(
             f"{type(model).__name__} has no trainable parameter: every one has requires_grad=False."
         )
-    return torch.optim.AdamW(
+    return (torch.optim.AdamW if optimization.decoupled else torch.optim.Adam)(
         trainable,
         lr=optimization.lr,
         betas=optimization.betas,

@@ -24,6 +24,8 @@ def train_epoch(
     loss: Loss,
     generator: Generator,
     where: str = "",
+    *,
+    grad_clip: float = 0.0,
 ) -> dict[str, float]:
     """A step per batch; `model` and `optimizer` as `fabric.setup` gives them. Means over the objects."""
     model.train()
@@ -32,6 +34,8 @@ def train_epoch(
         optimizer.zero_grad(set_to_none=True)
         values = loss(model, batch, generator)
         fabric.backward(values["loss"])
+        if grad_clip:
+            fabric.clip_gradients(model, optimizer, max_norm=grad_clip)
         optimizer.step()
         means.add(values, batch["index"])
     return means.result(fabric)

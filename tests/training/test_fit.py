@@ -236,3 +236,34 @@ def test_progress_is_short_and_can_be_silent(tmp_path, capsys):
     assert shown.count("\r") < 6
     trained(tmp_path / "silent")
     assert capsys.readouterr().out == ""
+
+
+def test_early_stopping_ends_the_training(tmp_path):
+    validation = Batches(line() | {"y": torch.full((20,), 9.0)}, 8)  # of other targets: its loss soon rises
+    optimization = Optimization(200, 8, 0.05, early_stopping=3)
+    run, _ = trained(tmp_path, optimization=optimization, validation=validation, keep="best")
+    losses = run.history().val_loss
+    lowest = int(losses.idxmin())
+    assert len(losses) < 200 and len(losses) == max(lowest + 4, 3)
+    assert run.summary()["kept_epoch"] == lowest
+
+
+def test_the_best_may_be_the_highest(tmp_path):
+    validation = Batches(line(), 8)
+    run, _ = trained(tmp_path, validation=validation, keep="best", monitor="mae", mode="max")
+    assert run.summary()["kept_epoch"] == int(run.history().val_mae.idxmax())
+
+
+def test_gradients_are_clipped_by_their_norm(tmp_path):
+    unclipped, first = trained(tmp_path, {"clip": 0}, optimization=Optimization(1, 20, 0.1, 0.0, (0.0, 0.0)))
+    small = Optimization(1, 20, 0.1, 0.0, (0.0, 0.0), grad_clip=1e-9)
+    clipped, second = trained(tmp_path, {"clip": 1}, optimization=small)
+    moved = [(model.weight - linear().weight).abs().max().item() for model in (first, second)]
+    assert moved[0] == pytest.approx(0.1, rel=1e-3) and moved[1] < 0.02  # Adam's eps is 1e-8
+
+
+def test_a_schedule_by_validation_needs_validation(tmp_path):
+    with pytest.raises(ValueError, match="needs validation batches"):
+        trained(tmp_path, optimization=Optimization(3, 8, 0.05, schedule="warmup-plateau"))
+    with pytest.raises(ValueError, match='must be "min" or "max"'):
+        trained(tmp_path, mode="highest")

@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 from astrolib import profiles
-from astrolib.training.optim import Optimization, adamw, learning_rate
+from astrolib.training.optim import Optimization, has_stopped, learning_rate, make_optimizer
 
 PRETRAINING = Optimization(2000, 2048, 1.2e-3, schedule="warmup-cosine", warmup_epochs=200)
 EXPERIMENT_1 = Optimization(700, 1024, 1e-4, 0.005, (0.9, 0.999), "restarts")
@@ -69,7 +69,7 @@ def test_wrong_settings_are_refused():
 def test_adamw_has_one_group_of_trainable_parameters():
     model = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.Linear(4, 1))
     model[0].requires_grad_(False)
-    (group,) = adamw(model, EXPERIMENT_1).param_groups
+    (group,) = make_optimizer(model, EXPERIMENT_1).param_groups
     assert {id(p) for p in group["params"]} == {id(p) for m in model[1:] for p in m.parameters()}
     assert (group["weight_decay"], group["betas"]) == (0.005, (0.9, 0.999))
 
@@ -78,7 +78,7 @@ def test_adamw_step_is_decoupled_weight_decay():
     """With no gradient signal a step only shrinks the weight, by 1 - lr * weight_decay."""
     model = nn.Linear(2, 1, bias=False)
     before = model.weight.detach().clone()
-    optimizer = adamw(model, Optimization(1, 1, lr=0.1, weight_decay=0.5))
+    optimizer = make_optimizer(model, Optimization(1, 1, lr=0.1, weight_decay=0.5))
     model.weight.grad = torch.zeros_like(model.weight)
     optimizer.step()
     torch.testing.assert_close(model.weight.detach(), before * (1 - 0.1 * 0.5))
@@ -86,7 +86,7 @@ def test_adamw_step_is_decoupled_weight_decay():
 
 def test_adamw_needs_something_to_train():
     with pytest.raises(ValueError, match="no trainable parameter"):
-        adamw(nn.Linear(2, 1).requires_grad_(False), EXPERIMENT_1)
+        make_optimizer(nn.Linear(2, 1).requires_grad_(False), EXPERIMENT_1)
 
 
 def test_profile_settings_give_the_papers_schedule():
@@ -95,3 +95,53 @@ def test_profile_settings_give_the_papers_schedule():
     assert learning_rate(pretraining, 195) == pytest.approx(1.17207e-3, rel=1e-5)
     assert learning_rate(Optimization.of(settings.finetuning), 11) == pytest.approx(9.4635e-5, rel=1e-4)
     assert learning_rate(Optimization.of(settings.full_data), 35) == pytest.approx(7.2e-5)
+
+
+ASTROM3 = Optimization(
+    50, 512, 1e-3, schedule="warmup-plateau", warmup_epochs=10, plateau_factor=0.5, early_stopping=6
+)
+
+
+def test_astrom3_warms_up_by_epoch():
+    assert learning_rate(ASTROM3, 0) == pytest.approx(1e-8)
+    assert learning_rate(ASTROM3, 5) == pytest.approx(1e-3 * (1e-5 + (1 - 1e-5) / 2))
+    assert learning_rate(ASTROM3, 10) == pytest.approx(1e-3)
+    rising = [1.0 + epoch for epoch in range(11)]
+    assert learning_rate(ASTROM3, 10, rising[:10]) == pytest.approx(1e-3)  # the plateau looks no earlier
+
+
+def test_plateau_is_that_of_torch():
+    generator = torch.Generator().manual_seed(3)
+    losses = (1 + 0.2 * torch.rand(60, generator=generator) - torch.arange(60) / 200).tolist()
+    losses[30:40] = [losses[29] * (1 - 5e-5)] * 10  # better, but by less than the threshold
+    optimizer = torch.optim.SGD(nn.Linear(1, 1).parameters(), lr=1e-3)
+    scheduler = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, factor=0.5, patience=3, eps=0)
+    expected = []
+    for loss in losses[10:]:
+        scheduler.step(loss)
+        expected.append(optimizer.param_groups[0]["lr"])
+    found = [learning_rate(ASTROM3, epoch, losses[:epoch]) for epoch in range(11, 61)]
+    assert found == pytest.approx(expected)
+    assert len(set(found)) > 3
+
+
+def test_early_stopping_counts_as_astrom3_does():
+    assert not has_stopped(ASTROM3, [1.0] * 5) and has_stopped(ASTROM3, [1.0] * 6)
+    falling = [2.0, 1.5] + [1.6] * 5
+    assert not has_stopped(ASTROM3, falling) and has_stopped(ASTROM3, [*falling, 1.7])
+    assert not has_stopped(Optimization(50, 512, 1e-3), [1.0] * 40)
+
+
+def test_adam_adds_its_weight_decay_to_the_gradient():
+    model = nn.Linear(1, 1, bias=False)
+    nn.init.constant_(model.weight, 2.0)
+    optimizer = make_optimizer(model, Optimization(1, 1, 0.1, weight_decay=0.5, decoupled=False))
+    assert type(optimizer) is torch.optim.Adam
+    model.weight.grad = torch.zeros(1, 1)
+    optimizer.step()  # the L2 term is the only gradient, and Adam's first step has the size of the rate
+    assert model.weight.item() == pytest.approx(1.9, abs=1e-6)
+
+
+def test_profile_settings_make_an_optimization():
+    recipe = profiles.load("paper").astromae.finetuning
+    assert Optimization.of(recipe).epochs == 700 and Optimization.of(recipe).grad_clip == 0
