@@ -6,10 +6,7 @@ downloads what a profile needs.
 """
 
 import argparse
-import ast
 import difflib
-import hashlib
-import json
 import sys
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -17,11 +14,11 @@ from pathlib import Path
 
 import numpy as np
 from astropy.table import Table
-from filelock import FileLock
 from tqdm import tqdm
 
 from astrolib import paths, profiles
 from astrolib.data import fetch
+from astrolib.data.derived import derived_folder
 from astrolib.data.galaxies import GalaxySurvey, SurveyError
 from astrolib.data.manifest import load_manifest
 from astrolib.data.photometry import read_photometry
@@ -30,6 +27,11 @@ from astrolib.data.stamps import read_stamps
 from astrolib.data.store import open_survey, save_survey
 from astrolib.simulate import galaxies as twin
 
+TWIN = tuple(
+    f"simulate/{module}.py"
+    for module in ("arms", "galaxies", "mixtures", "population", "sdss", "spectra", "structure")
+)
+"""Code that decides about simulated pixels."""
 BLOCK = 2048  # galaxies rendered or converted at a time: 94 MB at 48 x 48 pixels
 
 DATASETS: dict[str, tuple[str, ...]] = {
@@ -108,7 +110,7 @@ def _simulated(n_galaxies: int | None, image_size: int, seed: int, progress: boo
         yield from _render(parameters, "simulated", image_size, seed, progress)
 
     settings = {"n_galaxies": n_galaxies, "image_size": image_size, "seed": seed}
-    return _cached("simulated", settings, ("simulate", "data/galaxies.py"), blocks)
+    return _cached("simulated", settings, (*TWIN, "data/galaxies.py"), blocks)
 
 
 def _real_photometry(n_galaxies: int | None, image_size: int, seed: int, progress: bool) -> GalaxySurvey:
@@ -128,7 +130,7 @@ def _real_photometry(n_galaxies: int | None, image_size: int, seed: int, progres
         "seed": seed,
         "data": _identity("sdss_photometry"),
     }
-    code = ("simulate", "data/galaxies.py", "data/photometry.py")
+    code = (*TWIN, "data/galaxies.py", "data/photometry.py")
     return _cached("real-photometry", settings, code, blocks)
 
 
@@ -231,16 +233,7 @@ def _cached(
     source: str, settings: dict, code: tuple[str, ...], blocks: Callable[[], Iterator[GalaxySurvey]]
 ) -> GalaxySurvey:
     """The survey that `blocks` yields, made once for its settings and `code` (paths in astrolib)."""
-    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
-    for entry in (Path(__file__).parent / path for path in code):
-        for file in sorted(entry.rglob("*.py")) if entry.is_dir() else [entry]:
-            digest.update(ast.dump(ast.parse(file.read_text())).encode())  # blind to comments and layout
-    folder = paths.arrays() / f"{source}-{digest.hexdigest()[:10]}"
-    if not folder.is_dir():
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder.with_suffix(".lock")):
-            if not folder.is_dir():  # unless another process made it while this one waited
-                save_survey(folder, blocks())
+    folder = derived_folder(source, settings, code, lambda folder: save_survey(folder, blocks()))
     return open_survey(folder)
 
 
