@@ -1,4 +1,4 @@
-"""The one door to data: the name of a source in, a survey out.
+"""The door to data: the name of a source in, a survey out. Stars have theirs in `astrolib.star_surveys`.
 
     python -m astrolib.surveys fetch --profile sample
 
@@ -16,7 +16,7 @@ import numpy as np
 from astropy.table import Table
 from tqdm import tqdm
 
-from astrolib import paths, profiles
+from astrolib import paths, profiles, star_surveys
 from astrolib.data import fetch
 from astrolib.data.derived import derived_folder
 from astrolib.data.galaxies import GalaxySurvey, SurveyError
@@ -246,11 +246,15 @@ def datasets_of(profile: str) -> list[str]:
     Examples
     --------
     >>> datasets_of("sample")
-    ['sdss_photometry', 'sdss_stamps']
+    ['sdss_photometry', 'sdss_stamps', 'gaia_dr3_latents', 'eros1']
     """
-    wanted = profiles.load(profile).astromae.data
-    sources = [wanted.source] + ["stamps"] * wanted.stamps
-    return [dataset for source in sources for dataset in DATASETS.get(source, ())]
+    settings = profiles.load(profile)
+    galaxies, stars = settings.astromae.data, settings.astrom3
+    sources = [galaxies.source] + ["stamps"] * galaxies.stamps
+    names = [dataset for source in sources for dataset in DATASETS.get(source, ())]
+    for data in (stars.data, stars.second):
+        names += star_surveys.DATASETS.get(data.source, ())
+    return names
 
 
 def main(arguments: list[str] | None = None) -> int:

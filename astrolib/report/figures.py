@@ -205,14 +205,19 @@ def table_comparison(table: pd.DataFrame, metric: str = "mse", label: str = "MSE
 
 
 @styled
-def claim_intervals(table: pd.DataFrame) -> Figure:
-    """Relative differences of error with their intervals, and what the paper printed.
+def claim_intervals(
+    table: pd.DataFrame,
+    label: str = "relative difference of MSE (negative: the claim holds), 95 % interval",
+    paper: str = "paper, one seed",
+) -> Figure:
+    """Differences between two networks with their intervals, and what the paper printed.
 
     Parameters
     ----------
     table : DataFrame
-        Columns `claim`, `difference`, `low`, `high`, `paper_difference` (relative to the second network's
-        error; negative supports the claim) and `verdict`.
+        Columns `claim`, `difference`, `low`, `high`, `paper_difference` and `verdict`.
+    label, paper : str
+        What a difference is, for the axis, and what the published one is, for the legend.
     """
     look = {"agrees": ("o", "ours"), "disagrees": ("X", "from scratch"), "undecided": ("s", "baseline")}
     figure = new_figure((WIDE[0], 1.0 + 0.36 * len(table)))
@@ -226,11 +231,9 @@ def claim_intervals(table: pd.DataFrame) -> Figure:
             whiskers = np.maximum([middle - low, high - middle], 0)
             style = {"color": COLOURS[colour], "marker": marker, "capsize": 3, "ls": "none"}
             axes.errorbar(middle, rows[chosen], xerr=whiskers, label=f"ours, {verdict}", **style)
-    axes.plot(
-        table["paper_difference"], rows, "D", mfc="none", color=COLOURS["paper"], label="paper, one seed"
-    )
+    axes.plot(table["paper_difference"], rows, "D", mfc="none", color=COLOURS["paper"], label=paper)
     _name_rows(axes, table["claim"])
-    axes.set_xlabel("relative difference of MSE (negative: the claim holds), 95 % interval")
+    axes.set_xlabel(label)
     figure.legend(*axes.get_legend_handles_labels(), loc="outside upper right", ncols=4, fontsize=9)
     return figure
 

@@ -21,6 +21,10 @@ def published(name: str) -> pd.DataFrame:
         Of AstroMAE (arXiv:2409.01825): "astromae_table1" to "astromae_table5"; "astromae_checkpoint" holds
         the scores of the authors' released weights (github.com/UVA-MLSys/AI-for-Astronomy). Networks are
         named as in the paper; `init` is "from scratch" or "fine-tuned".
+        Of AstroM3 (doi 10.3847/1538-3881/adcbad): "astrom3_table_aj", "astrom3_table_v1"
+        (arXiv:2411.08842v1), "astrom3_table_rerun", "astrom3_class_counts", "astrom3_hparams",
+        "astrom3_embedding_classifiers", "astrom3_modality_importance", "astrom3_confusions"; percentages run
+        from 0 to 100, `clip` is 0 or 1.
 
     Raises
     ------
@@ -96,7 +100,7 @@ def hyperparameters(settings: Mapping[str, object], name: str, *, source: str, n
     return with_paper(ours.assign(n_seeds=n_seeds, source=source), published(name), on="hyperparameter")
 
 
-def save_table(table: pd.DataFrame, folder: Path, name: str) -> Path:
+def save_table(table: pd.DataFrame, folder: Path, name: str, *, reading: pd.DataFrame | None = None) -> Path:
     """Save a table as ``name.csv``, all digits, and ``name.md``, for reading.
 
     In the Markdown table `<metric>`, `<metric>_std` and `paper_<metric>` make one cell, "ours ± std (paper)".
@@ -109,6 +113,8 @@ def save_table(table: pd.DataFrame, folder: Path, name: str) -> Path:
         Made if need be. Files are written aside and then moved there.
     name : str
         Without an ending.
+    reading : DataFrame, optional
+        Goes into the Markdown file instead, where the table itself has too many columns to be read.
 
     Returns
     -------
@@ -123,7 +129,7 @@ def save_table(table: pd.DataFrame, folder: Path, name: str) -> Path:
     _check_rows(table, name)
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    texts = {"csv": table.to_csv(index=False), "md": markdown(table)}
+    texts = {"csv": table.to_csv(index=False), "md": markdown(table if reading is None else reading)}
     for ending, text in texts.items():
         aside = folder / f".{name}.{ending}.{os.getpid()}.part"
         aside.write_text(text, encoding="utf-8")
@@ -191,8 +197,9 @@ def _grouped(columns: list[str], keys: list[str]) -> list[str]:
     order = list(keys)
     for column in rest:
         if _metric_of(column, columns) is None:
-            order += [c for c in (column, f"{column}_std", f"paper_{column}") if c in rest]
-    return order + last
+            companions = (f"{column}_std", f"paper_{column}", f"paper_{column}_std")
+            order += [c for c in (column, *companions) if c in rest]
+    return list(dict.fromkeys(order + last))  # `paper_std` belongs to a metric that is itself named `std`
 
 
 def _check_rows(table: pd.DataFrame, name: str) -> None:

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from astrolib.evaluate.claims import judge
+from astrolib.evaluate.claims import judge, judge_paired
 
 
 def _errors(mean, seeds, n, scatter=0.0, rng=None):
@@ -44,3 +44,22 @@ def test_the_false_alarm_rate_is_about_five_per_cent():
 def test_different_objects_are_refused():
     with pytest.raises(ValueError, match="same objects"):
         judge(np.zeros((2, 5)), np.zeros((2, 6)))
+
+
+def test_paired_interval_is_that_of_the_binomial_for_one_seed():
+    gains = np.repeat([1.0, 0.0, -1.0], [60, 320, 20])
+    found = judge_paired([gains], n_resamples=4000)
+    error = gains.std() / np.sqrt(len(gains))
+    assert found["difference"] == pytest.approx(0.1)
+    assert found["high"] - found["low"] == pytest.approx(2 * 1.96 * error, rel=0.08)
+    assert found["verdict"] == "agrees"
+    assert judge_paired([-gains])["verdict"] == "disagrees"
+
+
+def test_seeds_that_contradict_each_other_leave_it_undecided():
+    assert judge_paired([np.full(50, 1.0), np.full(50, -0.8), np.full(50, 0.1)])["verdict"] == "undecided"
+
+
+def test_paired_gains_need_objects():
+    with pytest.raises(ValueError, match="a row of objects for each seed"):
+        judge_paired([np.ones(3), np.ones(0)])
