@@ -44,7 +44,7 @@ SECOND = {"eros": "astrom3_eros1"}
 def experiments(profile: str) -> list["Experiment"]:
     """The experiments of a profile: its main survey, and the second one if it has one."""
     second = profiles.load(profile).astrom3.second.source
-    return [Experiment(profile)] + [Experiment(profile, SECOND[second])] * bool(second)
+    return [Experiment(profile)] + ([Experiment(profile, SECOND[second])] if second else [])
 
 
 class Experiment:
@@ -100,12 +100,9 @@ class Experiment:
                 encoders = {name: self.encoder(name, dropout[name]) for name in self.names}
                 net = FusedClassifier(encoders, classes, self.settings.encoders.embed_dim)
             else:
-                net = StarClassifier(self.encoder(modality, dropout[modality]), classes)
+                net = StarClassifier(modality, self.encoder(modality, dropout[modality]), classes)
         if way == "CLIP":
-            if modality == ALL:
-                net.load_clip(self.pretrain(seed))
-            else:
-                net.load_clip(self.pretrain(seed), modality)
+            net.load_clip(self.pretrain(seed, progress=False))
         return net
 
     def recipe(

@@ -16,6 +16,8 @@ from astrolib.papers.astrom3 import ALL, Experiment
 from astrolib.papers.astrom3_results import embed
 from astrolib.report import results
 
+FEWEST = 10  # stars that can be split in two
+
 
 class Discovery:
     """The embeddings of one experiment, and what is found in them.
@@ -72,10 +74,16 @@ class Discovery:
         self._keep_arrays("examples", **self._material(np.concatenate(chosen)))
 
     def keep_queries(self, classes: Sequence[str], k: int = 5) -> None:
-        """The stars most similar to a test star of each class, within and across modalities, as "queries"."""
-        test, label = self.parts["test"], self.survey.label
-        numbers = [self.survey.class_names.index(name) for name in classes]
-        query = np.array([self._typical(test[label[test] == number], number) for number in numbers])
+        """The stars most similar to a test star of each class, within and across modalities, as "queries".
+
+        Classes without a test star are left out; if none is left, the three most frequent ones are taken.
+        """
+        whole = np.all([m.present for m in self.survey.modalities.values()], axis=0)
+        test, label = self.parts["test"][whole[self.parts["test"]]], self.survey.label
+        counts = np.bincount(label[test], minlength=len(self.survey.class_names))
+        numbers = [i for i, name in enumerate(self.survey.class_names) if name in classes and counts[i]]
+        numbers = numbers or np.argsort(-counts, kind="stable")[:3].tolist()
+        query = np.array([self._typical(test[label[test] == number]) for number in numbers])
         hits, similar = {}, {}
         for a in self.experiment.names:
             for b in self.experiment.names:
@@ -87,7 +95,7 @@ class Discovery:
         material = self._material(drawn) | {"row": drawn, "class_name": names}
         self._keep_arrays("queries", query_row=query, **hits, **similar, **material)
 
-    def _typical(self, rows: np.ndarray, number: int) -> int:
+    def _typical(self, rows: np.ndarray) -> int:
         """The star closest to its class centre in the fused space."""
         x = self.embeddings[ALL]
         centres = embeddings.class_centres(x, self.survey.label, len(self.survey.class_names))
@@ -181,8 +189,8 @@ class Discovery:
         tables, scores = [], []
         for group in groups:
             rows, truth, told_by = self._members(group)
-            if not len(rows):
-                print(f"{self.survey.source} has no group {group}: left out.")
+            if len(rows) < FEWEST:
+                print(f"{self.survey.source}: {len(rows)} stars of {group} are too few to split: left out.")
                 continue
             raw = self.survey.modalities["metadata"].values[rows]
             spaces = {name: self.embeddings[name][rows] for name in self.spaces}

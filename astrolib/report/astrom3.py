@@ -160,13 +160,16 @@ def outliers(profile: str, which: str = "astrom3") -> Figure:
 def subclasses(profile: str, which: str = "astrom3") -> Figure:
     """Classes found within a class, and what is known of them."""
     table = results.load(profile, f"{which}_subclasses")
-    pair = next((pair for pair in SEPARATING if set(pair) <= set(table.columns)), None)
-    figure = embedding_maps.subclasses(table, pair)
+    found = scores.separating_table(profile, which)
+    planes = {group: tuple(rows["column"].head(2)) for group, rows in found.groupby("group", sort=False)}
+    if set(COLOURS) <= set(table.columns):
+        planes = dict.fromkeys(planes, COLOURS)
+    figure = embedding_maps.subclasses(table[table["cluster"] >= 0], planes)
     return results.save_figure(profile, f"{which}_subclasses", figure, source(profile, which))
 
 
-SEPARATING = (("bp_rp", "j_k"), ("log_period", "amplitude"), ("period", "amplitude"))
-"""Planes of metadata beside the maps of subclasses; the first that is there."""
+COLOURS = ("bp_rp", "j_k")
+"""Plane beside the maps of subclasses; where a survey lacks these, the two columns that differ most."""
 MODALITIES = ("photometry", "spectra", "metadata")
 """Those that the main survey of every profile has."""
 FIGURES: dict[str, Callable[[str], Figure | Markdown]] = {

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from astrolib.evaluate.subclasses import separating_columns
 from astrolib.report import results, tables
 
 SCORE = ["modality", "fraction", "clip"]
@@ -176,6 +177,19 @@ def confusion_counts(
     if set(names) <= set(PAPER_ORDER):
         order = sorted(order, key=lambda k: PAPER_ORDER.index(names[k]))
     return counts[np.ix_(order, order)], [names[k] for k in order], found, seed
+
+
+def separating_table(profile: str, which: str = "astrom3") -> pd.DataFrame:
+    """Metadata in which the two clusters of each group differ, the most different first."""
+    stars = results.load(profile, f"{which}_subclasses")
+    stars = stars[stars["cluster"] >= 0]
+    columns = [c for c in stars.select_dtypes("number").columns if c not in ("cluster", "x", "y")]
+    tables_of = []
+    for group, members in stars.groupby("group", sort=False):
+        found = separating_columns(members[columns], members["cluster"], columns)
+        tables_of.append(found.assign(group=group, n_seeds=1, source=members["source"].iloc[0]))
+    table = pd.concat(tables_of, ignore_index=True)
+    return table[["group", *(column for column in table if column != "group")]]
 
 
 # ---------------------------------------------------------------- shared

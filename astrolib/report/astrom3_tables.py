@@ -14,6 +14,7 @@ from IPython.display import Markdown
 from astrolib import paths, profiles
 from astrolib.report import astrom3_scores as scores
 from astrolib.report import results, tables
+from astrolib.report.astrom3_parameters import parameters
 from astrolib.report.astrom3_scores import source
 
 LISTED = 40
@@ -168,9 +169,11 @@ def planted(profile: str, which: str = "astrom3") -> Markdown:
             f"`{which}_outliers.csv`, and only the simulated survey of `demo` can score them."
         )
     table = results.load(profile, f"{which}_planted").assign(n_seeds=1)
-    reading = table[["kind", "n_planted", "n_found", "n_flagged"]].assign(
+    first = [c for c in ("rule", "kind", "n_planted", "n_found", "n_flagged") if c in table]
+    reading = table[first].assign(
         precision=[_interval(*v) for v in table[["precision", "precision_low", "precision_high"]].to_numpy()],
         recall=[_interval(*v) for v in table[["recall", "recall_low", "recall_high"]].to_numpy()],
+        n_seeds=1,
         source=table["source"],
     )
     return _save(profile, f"{which}_planted", table, reading)
@@ -181,6 +184,13 @@ def subclasses(profile: str, which: str = "astrom3") -> Markdown:
     table = results.load(profile, f"{which}_subclass_scores").assign(n_seeds=1)
     reading = table.assign(ari=[_interval(*v) for v in table[["ari", "low", "high"]].to_numpy(float)])
     return _save(profile, f"{which}_subclasses", table, reading.drop(columns=["low", "high"]))
+
+
+def separating(profile: str, which: str = "astrom3") -> Markdown:
+    """What tells the clusters within a class apart; the csv has all columns of the metadata."""
+    table = scores.separating_table(profile, which)
+    reading = table.groupby("group", sort=False).head(6)
+    return _save(profile, f"{which}_separating", table, reading)
 
 
 def throughput(profile: str, which: str = "astrom3") -> Markdown:
@@ -197,6 +207,7 @@ def throughput(profile: str, which: str = "astrom3") -> Markdown:
 TABLES = {
     "astrom3_class_counts": class_counts,
     "astrom3_hyperparameters": hyperparameters,
+    "astrom3_parameters": parameters,
     "astrom3_table_aj": table_aj,
     "astrom3_table_v1": table_v1,
     "astrom3_gain": gain,
@@ -205,6 +216,7 @@ TABLES = {
     "astrom3_retrieval": retrieval,
     "astrom3_outliers": outliers,
     "astrom3_subclasses": subclasses,
+    "astrom3_separating": separating,
     "astrom3_throughput": throughput,
 }
 """File name, without its ending, to the function that makes it for the main survey of every profile."""

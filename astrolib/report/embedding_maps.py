@@ -227,15 +227,15 @@ def outliers(
 
 
 @styled
-def subclasses(table: pd.DataFrame, plane: tuple[str, str] | None = None) -> Figure:
+def subclasses(table: pd.DataFrame, planes: Mapping[str, tuple[str, str]]) -> Figure:
     """Classes within a class: what clustering found, what is known, and a plane of metadata.
 
     Parameters
     ----------
     table : DataFrame
-        Columns `group`, `x`, `y` (map), `cluster`, `truth` ("" where unknown), and the columns of `plane`.
-    plane : (str, str), optional
-        Columns drawn on the right.
+        Columns `group`, `x`, `y` (map), `cluster`, `truth` ("" where unknown), and those of the planes.
+    planes : mapping of str to (str, str)
+        Group to the two columns drawn on the right.
 
     Returns
     -------
@@ -243,9 +243,8 @@ def subclasses(table: pd.DataFrame, plane: tuple[str, str] | None = None) -> Fig
         A row of panels for each group.
     """
     groups = list(dict.fromkeys(table["group"]))
-    width = 3 if plane else 2
-    figure = new_figure(sheet(len(groups), width, 3.3))
-    grid = figure.subplots(len(groups), width, squeeze=False)
+    figure = new_figure(sheet(len(groups), 3, 3.3))
+    grid = figure.subplots(len(groups), 3, squeeze=False)
     for axes, group in zip(grid, groups, strict=True):
         some = table[table["group"] == group]
         found = [f"cluster {number}" for number in some["cluster"]]
@@ -257,10 +256,10 @@ def subclasses(table: pd.DataFrame, plane: tuple[str, str] | None = None) -> Fig
         for panel in axes[:2]:
             look = {"ncols": 2, "fontsize": 7.5, "markerscale": 1.2, "borderpad": 0}
             panel.legend(loc="upper left", bbox_to_anchor=(-0.02, -0.1), **look)
-        if plane:
-            _scatter_names(axes[2], some[plane[0]], some[plane[1]], found, CYCLE)
-            axes[2].set(xlabel=LABELS.get(plane[0], plane[0]), ylabel=LABELS.get(plane[1], plane[1]))
-            axes[2].set_title(f"{group}: clusters in metadata", fontsize=10)
+        across, upward = planes[group]
+        _scatter_names(axes[2], some[across], some[upward], found, CYCLE)
+        axes[2].set(xlabel=LABELS.get(across, across), ylabel=LABELS.get(upward, upward))
+        axes[2].set_title(f"{group}: clusters in metadata")
         for panel in axes:
             panel.title.set_fontsize(10)
     return figure

@@ -112,7 +112,7 @@ def _contact(rng, n) -> Properties:
 
 
 def _binary(rng, n, detached: bool) -> Properties:
-    period = _log_normal(rng, n, 2.1, 0.42, 0.4, 80) if detached else _log_normal(rng, n, 0.68, 0.24, 0.3, 8)
+    period = _log_normal(rng, n, 2.1, 0.42, 0.4, 80) if detached else _log_normal(rng, n, 0.6, 0.23, 0.28, 8)
     temperature = (7450 if detached else 7250) + 400 * np.log10(period) + rng.normal(0, 950, n)
     temperature = np.clip(temperature, 3900, 9600)
     evolved = 0.2 + rng.exponential(0.6, n) + 0.5 * rng.random(n)  # brighter than the zero-age main sequence

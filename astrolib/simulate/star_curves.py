@@ -55,16 +55,16 @@ def _eclipsing(kind: str):
             }
         if kind == "EB":
             return {
-                "ellipsoidal": np.clip(rng.normal(0.46, 0.16, n), 0.1, 0.85),
-                "ratio": np.clip(rng.normal(0.54, 0.22, n), 0.1, 0.97),
+                "ellipsoidal": np.clip(rng.normal(0.50, 0.16, n), 0.1, 0.9),
+                "ratio": np.clip(rng.normal(0.63, 0.22, n), 0.1, 1.0),
                 "width": np.clip(rng.normal(0.066, 0.017, n), 0.03, 0.11),
                 "exponent": _uniform(rng, n, 0.7, 1.2),
                 "second": np.full(n, 0.5),
                 "o_connell": rng.normal(0, 0.02, n),
             }
         return {
-            "ellipsoidal": np.clip(rng.normal(0.66, 0.14, n), 0.3, 0.95),
-            "ratio": np.clip(rng.normal(0.84, 0.14, n), 0.4, 1.0),
+            "ellipsoidal": np.clip(rng.normal(0.65, 0.14, n), 0.3, 0.95),
+            "ratio": np.clip(rng.normal(0.83, 0.16, n), 0.35, 1.0),
             "width": np.clip(rng.normal(0.082, 0.014, n), 0.045, 0.12),
             "exponent": _uniform(rng, n, 0.7, 1.1),
             "second": np.full(n, 0.5),

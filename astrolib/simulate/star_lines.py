@@ -24,13 +24,13 @@ BALMER = {
 
 #: Metal lines: wavelength, own width (sigma) [Å], equivalent width at `TEMPERATURES` for solar metallicity.
 METALS = {
-    "Ca K": (3933.7, 6.0, [12.0, 13.0, 12.0, 8.0, 5.0, 2.5, 0.5]),
-    "Ca H": (3968.5, 5.5, [9.0, 10.0, 9.0, 6.0, 3.5, 1.8, 0.3]),
+    "Ca K": (3933.7, 5.0, [16.0, 20.0, 20.0, 14.0, 8.0, 3.0, 0.6]),
+    "Ca H": (3968.5, 4.8, [13.0, 16.0, 16.0, 11.0, 6.0, 2.2, 0.4]),
     "Ca 4227": (4226.7, 3.5, [9.0, 5.0, 1.3, 0.5, 0.2, 0.1, 0.0]),
-    "G band": (4304.0, 10.0, [4.0, 7.0, 7.5, 4.0, 0.9, 0.0, 0.0]),
-    "Mg 5167": (5167.3, 2.0, [1.5, 2.2, 1.3, 0.6, 0.3, 0.2, 0.1]),
-    "Mg 5173": (5172.7, 2.2, [1.8, 2.8, 1.6, 0.7, 0.4, 0.3, 0.15]),
-    "Mg 5184": (5183.6, 2.4, [2.0, 3.2, 1.8, 0.8, 0.5, 0.3, 0.15]),
+    "G band": (4304.0, 10.0, [6.0, 10.0, 11.0, 6.0, 1.3, 0.0, 0.0]),
+    "Mg 5167": (5167.3, 2.2, [2.5, 4.5, 2.4, 1.0, 0.5, 0.25, 0.1]),
+    "Mg 5173": (5172.7, 2.5, [3.0, 5.5, 2.8, 1.1, 0.6, 0.35, 0.15]),
+    "Mg 5184": (5183.6, 2.8, [3.5, 6.5, 3.2, 1.3, 0.7, 0.35, 0.15]),
     "Na D2": (5890.0, 2.2, [3.5, 2.2, 0.8, 0.4, 0.25, 0.15, 0.1]),
     "Na D1": (5895.9, 2.0, [2.8, 1.7, 0.6, 0.3, 0.2, 0.1, 0.05]),
     "Ca 6122": (6122.2, 2.0, [0.8, 0.8, 0.4, 0.2, 0.1, 0.05, 0.0]),
@@ -50,13 +50,13 @@ METALS = {
 }
 #: Lines of dwarfs only, and of giants only: surface gravity.
 DWARF_LINES = {
-    "MgH": (5110.0, 45.0, [14.0, 18.0, 4.0, 0.0, 0.0, 0.0, 0.0]),
+    "MgH": (5110.0, 60.0, [40.0, 60.0, 14.0, 0.0, 0.0, 0.0, 0.0]),
     "CaH 6385": (6385.0, 12.0, [4.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0]),
     "CaH 6830": (6830.0, 55.0, [25.0, 6.0, 0.0, 0.0, 0.0, 0.0, 0.0]),
     "K 7699": (7699.0, 2.5, [2.5, 0.8, 0.2, 0.0, 0.0, 0.0, 0.0]),
     "Na 8183": (8183.3, 2.5, [2.0, 0.9, 0.4, 0.1, 0.0, 0.0, 0.0]),
     "Na 8195": (8194.8, 2.5, [2.5, 1.2, 0.5, 0.1, 0.0, 0.0, 0.0]),
-    "more Na D": (5892.9, 4.0, [6.0, 3.5, 0.6, 0.0, 0.0, 0.0, 0.0]),
+    "more Na D": (5892.9, 5.0, [12.0, 9.0, 1.0, 0.0, 0.0, 0.0, 0.0]),
 }
 GIANT_LINES = {
     "CN 4170": (4170.0, 35.0, [9.0, 12.0, 8.0, 1.0, 0.0, 0.0, 0.0]),
@@ -135,11 +135,11 @@ def band_profile(wavelength: np.ndarray, bands: list[tuple[float, float, float]]
 
 
 @lru_cache
-def iron_forest(first: float, last: float, n_lines: int = 420) -> tuple[np.ndarray, np.ndarray]:
+def iron_forest(first: float, last: float, n_lines: int = 700) -> tuple[np.ndarray, np.ndarray]:
     """Places and strengths of weak metal lines, crowded in the blue: invented, but always the same."""
     rng = np.random.default_rng(26)
     wave = first + np.minimum(rng.exponential(900, n_lines), last - first)
-    return wave, rng.exponential(0.7, n_lines)
+    return wave, rng.gamma(2, 0.45, n_lines) * np.exp(-(wave - first) / 1800)
 
 
 def table(lines: dict, wavelength: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

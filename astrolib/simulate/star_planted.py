@@ -74,9 +74,11 @@ def plant(names: np.ndarray, rng: np.random.Generator) -> Planted:
             factor[row] = 0.5
         if names[row] in _PULSATORS and label[row] in _TWO_MINIMA:
             factor[row] = 2.0
+    used = dict.fromkeys(OUTLIERS, 0)  # so that each kind gets its turn
     for row in able[n_wrong : n_wrong + n_odd]:
         kind[row] = "outlier"
-        what[row] = rng.choice([odd for odd, never in OUTLIERS.items() if names[row] not in never])
+        what[row] = min((odd for odd, never in OUTLIERS.items() if names[row] not in never), key=used.get)
+        used[what[row]] += 1
         if what[row] == "wrong period":
             factor[row] = rng.choice([0.618, 0.731, 1.37, 1.618, 2.24])
     return Planted(kind, what, label, factor)

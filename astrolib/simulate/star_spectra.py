@@ -8,8 +8,8 @@ from astrolib.simulate.star_photometry import extinction_curve
 
 LIGHT = 299_792.458  # km/s
 HC_K = 1.438777e8  # second radiation constant [Å K]
-BLUE_BLANKETING = np.array([[2.6, 1.5, 0.75, 0.3, 0.1, 0.03, 0.0]])  # optical depth at 3850 Å
-IRON = np.array([[1.0, 1.1, 0.75, 0.4, 0.18, 0.08, 0.02]])
+BLUE_BLANKETING = np.array([[3.0, 2.2, 0.9, 0.25, 0.1, 0.03, 0.0]])  # optical depth at 3850 Å
+IRON = np.array([[0.8, 1.0, 0.75, 0.4, 0.18, 0.08, 0.02]])
 #: Emission of hot gas in unusual stars: wavelength [Å] and strength relative to H-alpha.
 NEBULAR = ((6562.8, 1.0), (4861.3, 0.35), (4340.5, 0.18), (5875.6, 0.15), (6678.2, 0.08), (4685.7, 0.12))
 #: Mira shocks show H-delta brightest because TiO covers the others (e.g. Joy 1926).
@@ -79,7 +79,7 @@ def _absorption(wavelength: np.ndarray, s: Properties) -> np.ndarray:
     tau += strengths @ profiles
     places, weights = lines.iron_forest(3850.0, 9000.0)
     forest = sum(w * lines.line_profile(wavelength, p, 1.2) for p, w in zip(places, weights, strict=True))
-    blue = np.exp(-(wavelength - 3850) / 380)
+    blue = np.exp(-(wavelength - 3850) / 260)
     tau += metals * (lines.at_temperature(IRON, t) * forest + lines.at_temperature(BLUE_BLANKETING, t) * blue)
     tio = np.interp(t, [2600, 3000, 3200, 3400, 3600, 3850, 4050], [3.4, 2.7, 2.1, 1.5, 0.85, 0.25, 0.0])
     vo = np.interp(t, [2600, 3000, 3400], [1.7, 1.0, 0.0])
@@ -116,7 +116,10 @@ def _light(wavelength: np.ndarray, s: Properties) -> np.ndarray:
     carbon = s["subtype"] == "carbon-rich"
     tau[carbon] = _carbon_absorption(wavelength, {key: values[carbon] for key, values in s.items()})
     flux = np.exp(-tau) + _emission(wavelength, s)
-    flux *= blackbody(wavelength, s["temperature"])
+    # The continuum of cool stars is bluer than their effective temperature, since lines take from the blue.
+    flux *= blackbody(
+        wavelength, s["temperature"] * np.interp(s["temperature"], [3300, 4500, 7500], [1, 1.09, 1])
+    )
     velocity = wavelength / (1 + s["radial_velocity"][:, None] / LIGHT)  # where the light was emitted
     place = np.clip(
         np.interp(velocity.ravel(), wavelength, np.arange(len(wavelength))), 0, len(wavelength) - 1.001
@@ -199,13 +202,6 @@ def observe(
     sky = sum(strength * lines.line_profile(wavelength, line, 2.0) for line, strength in SKY_LINES)
     photons = expected / scale[:, None] / throughput + 0.25 / throughput + 2.0 * sky
     sigma = scale[:, None] / ratio[:, None] * np.sqrt(photons * 2 / step)
-    traces = (
-        rng.normal(0, 1, (n, 1))
-        * scale[:, None]
-        / ratio[:, None]
-        * 30
-        * sky
-        * rng.uniform(0.5, 1.5, len(sky))
-    )
+    traces = 10 * rng.normal(0.4, 1, (n, 1)) * (scale / ratio)[:, None] * sky
     flux = expected + traces + sigma * rng.normal(0, 1, light.shape)
     return flux.astype(np.float32), (1 / sigma**2).astype(np.float32), expected.astype(np.float32)

@@ -10,6 +10,7 @@ from astrolib.report import results
 PAPER = ("DSCT", "EA", "EB", "EW", "HADS", "M", "ROT", "RRAB", "RRC", "SR")
 TRIMODAL = ("photometry", "spectra", "metadata")
 SEEDS = (42, 0, 66)
+PARTS = ("train", "validation", "test")
 FRACTIONS = (1.0, 0.5, 0.25, 0.1)
 
 
@@ -35,7 +36,7 @@ def fabricate(
         {
             "id": ids,
             "class": names,
-            "split": rng.choice(["train", "validation", "test"], n, p=[0.8, 0.1, 0.1]),
+            "split": rng.choice(PARTS, n, p=[0.8, 0.1, 0.1]),
         }
         | {f"has {m}": rng.random(n) > 0.02 for m in modalities}
         | {
@@ -46,62 +47,23 @@ def fabricate(
         }
     )
     keep["classes"] = pd.DataFrame({"label_id": range(len(classes)), "class_name": classes})
-    keep["splits"] = pd.DataFrame(
-        [
-            {
-                "seed": s,
-                "fraction": f,
-                "split": p,
-                "class_name": c,
-                "label_id": k,
-                "count": int(500 * f / (k + 1)) + 9,
-            }
-            for s in seeds
-            for f in FRACTIONS
-            for p in ("train", "validation", "test")
-            for k, c in enumerate(classes)
-        ]
-    )
+    keep["splits"] = _grid(seed=seeds, fraction=FRACTIONS, split=PARTS).merge(keep["classes"], how="cross")
+    keep["splits"]["count"] = (
+        500 * keep["splits"]["fraction"] / (keep["splits"]["label_id"] + 1) + 9
+    ).astype(int)
     keep["scores"] = _scores(rng, modalities, seeds)
     keep["predictions"] = _predictions(rng, modalities, seeds, ids, label, len(classes))
     keep["importance"] = _importance(rng, modalities, seeds, classes)
-    keep["embedding_classifiers"] = pd.DataFrame(
-        [
-            {"fraction": f, "modality": m, "classifier": c, "seed": s, "accuracy": rng.uniform(60, 90)}
-            for f in FRACTIONS
-            for m in (*modalities, "all")
-            for c in ("class centre", "nearest neighbour")
-            for s in seeds
-        ]
-    )
+    classifiers = ("class centre", "nearest neighbour")
+    table = _grid(fraction=FRACTIONS, modality=(*modalities, "all"), classifier=classifiers, seed=seeds)
+    keep["embedding_classifiers"] = table.assign(accuracy=rng.uniform(60, 90, len(table)))
     keep["pretraining"] = _history(modalities, seeds)
-    keep["retrieval"] = pd.DataFrame(
-        [
-            {
-                "query": a,
-                "target": b,
-                "measure": m,
-                "value": v * rng.uniform(0.8, 1),
-                "error": e,
-                "chance": c,
-                "n_queries": 60,
-                "n_candidates": n,
-            }
-            for a in modalities
-            for b in modalities
-            for m, v, e, c in (
-                ("precision@5", 0.9, 0.02, 0.15),
-                ("precision@10", 0.85, 0.02, 0.15),
-                ("median rank", 9, 2, n / 2),
-                ("recall@10", 0.6, 0.04, 10 / n),
-            )
-            if a != b or m.startswith("precision")
-        ]
-    )
+    keep["retrieval"] = _retrieval(rng, modalities, n)
     keep["outliers"] = _outliers(rng, modalities, classes, ids, names, truth)
     if truth:
         keep["planted"] = pd.DataFrame(
             {
+                "rule": "flagged by all",
                 "kind": ["mislabelled", "outlier"],
                 "n_planted": [12, 8],
                 "n_found": [9, 3],
@@ -137,72 +99,55 @@ def fabricate(
     _material(rng, profile, which, label, classes, modalities, ids, bands, source)
 
 
+def _grid(**levels):
+    return pd.MultiIndex.from_product(levels.values(), names=levels).to_frame(index=False)
+
+
+def _retrieval(rng, modalities, n):
+    measures = pd.DataFrame(
+        [
+            ("precision@5", 0.9, 0.02, 0.15),
+            ("precision@10", 0.85, 0.02, 0.15),
+            ("median rank", 9.0, 2.0, n / 2),
+            ("recall@10", 0.6, 0.04, 10 / n),
+        ],
+        columns=["measure", "value", "error", "chance"],
+    )
+    table = _grid(query=modalities, target=modalities).merge(measures, how="cross")
+    has = (table["query"] != table["target"]) | table["measure"].str.startswith("precision")
+    table["value"] *= rng.uniform(0.8, 1, len(table))
+    return table[has].assign(n_queries=60, n_candidates=n)
+
+
 def _scores(rng, modalities, seeds):
-    rows = []
-    for k, m in enumerate((*modalities, "all")):
-        for f in FRACTIONS:
-            for seed in seeds:
-                for way, plus in (("from scratch", 0.0), ("CLIP", 3 / f**0.4), ("random forest", -2.0)):
-                    value = 68 + 5 * k + 6 * np.log10(f) + plus + rng.normal(0, 1)
-                    rows.append(
-                        {
-                            "modality": m,
-                            "fraction": f,
-                            "way": way,
-                            "seed": seed,
-                            "accuracy": value,
-                            "balanced_accuracy": value - 3,
-                            "accuracy_whole_test": value + 1,
-                            "n_train": int(1000 * f),
-                            "n_test": int(100 * f),
-                        }
-                    )
-    return pd.DataFrame(rows)
+    ways = ("from scratch", "CLIP", "random forest")
+    table = _grid(modality=(*modalities, "all"), fraction=FRACTIONS, seed=seeds, way=ways)
+    plus = {"from scratch": 0 * table["fraction"], "CLIP": 3 / table["fraction"] ** 0.4}
+    plus["random forest"] = plus["from scratch"] - 2
+    value = 68 + 5 * table["modality"].map((*modalities, "all").index) + 6 * np.log10(table["fraction"])
+    value += rng.normal(0, 1, len(table)) + sum(plus[way].where(table["way"] == way, 0) for way in ways)
+    table = table.assign(accuracy=value, balanced_accuracy=value - 3, accuracy_whole_test=value + 1)
+    return table.assign(
+        n_train=(1000 * table["fraction"]).astype(int), n_test=(100 * table["fraction"]).astype(int)
+    )
 
 
 def _predictions(rng, modalities, seeds, ids, label, n_classes):
-    tables = []
-    for m in (*modalities, "all"):
-        for way in ("from scratch", "CLIP"):
-            for seed in seeds[:2]:
-                wrong = rng.random(len(ids)) < 0.15
-                guess = np.where(wrong, (label + rng.integers(1, 3, len(ids))) % n_classes, label)
-                tables.append(
-                    pd.DataFrame(
-                        {
-                            "modality": m,
-                            "fraction": 0.5,
-                            "way": way,
-                            "seed": seed,
-                            "id": ids,
-                            "label": label,
-                            "prediction": guess,
-                            "in_subset": rng.random(len(ids)) < 0.6,
-                        }
-                    )
-                )
-    return pd.concat(tables)
+    stars = pd.DataFrame({"id": ids, "label": label})
+    table = _grid(modality=(*modalities, "all"), fraction=[0.5], way=("from scratch", "CLIP"), seed=seeds[:2])
+    table = table.merge(stars, how="cross")
+    wrong = (rng.random(len(table)) < 0.15) * rng.integers(1, 3, len(table))
+    return table.assign(
+        prediction=(table["label"] + wrong) % n_classes, in_subset=rng.random(len(table)) < 0.6
+    )
 
 
 def _importance(rng, modalities, seeds, classes):
     subsets = chain.from_iterable(combinations(modalities, k) for k in range(1, len(modalities) + 1))
-    rows = []
-    for parts in subsets:
-        for name in (*classes, "overall", "class mean"):
-            for seed in seeds:
-                count = 40
-                correct = int(rng.integers(18 + 5 * len(parts), 41))
-                rows.append(
-                    {
-                        "class_name": name,
-                        "modalities": "+".join(parts),
-                        "seed": seed,
-                        "count": count,
-                        "correct": correct,
-                        "accuracy": 100 * correct / count,
-                    }
-                )
-    return pd.DataFrame(rows)
+    mixtures = ["+".join(parts) for parts in subsets]
+    table = _grid(modalities=mixtures, class_name=(*classes, "overall", "class mean"), seed=seeds)
+    correct = rng.integers(23 + 5 * table["modalities"].str.count(r"\+"), 41)
+    return table.assign(count=40, correct=correct, accuracy=100 * correct / 40)
 
 
 def _history(modalities, seeds):

@@ -63,14 +63,26 @@ def test_one_seed_has_a_gain_without_interval():
 
 
 def test_wide_intervals_do_not_flatten_the_points():
-    table = pd.DataFrame({"modality": "spectra", "fraction": [0.1, 1.0], "gain": [5.0, 1.0], "low": [-200.0, -100],
-                          "high": [210.0, 102], "paper_gain": np.nan})  # fmt: skip
+    table = pd.DataFrame(
+        {
+            "modality": "spectra",
+            "fraction": [0.1, 1.0],
+            "gain": [5.0, 1.0],
+            "low": [-200.0, -100],
+            "high": [210.0, 102],
+            "paper_gain": np.nan,
+        }
+    )
     low, high = classification.gains(table).axes[0].get_ylim()
     assert high - low < 20
 
 
 def test_importance_puts_the_paper_beside_ours():
-    rows = [(c, m, 80.0, p) for c, p in (("EA", 70.0), ("overall", np.nan)) for m in ("spectra", "spectra+metadata")]
+    rows = [
+        (c, m, 80.0, p)
+        for c, p in (("EA", 70.0), ("overall", np.nan))
+        for m in ("spectra", "spectra+metadata")
+    ]
     table = pd.DataFrame(rows, columns=["class_name", "modalities", "accuracy", "paper_accuracy"])
     ours, paper, _ = classification.importance(table).axes
     assert [t.get_text() for t in ours.get_yticklabels()] == ["EA", "overall"]

@@ -48,7 +48,9 @@ def test_a_star_without_points_or_variation_is_no_error(axes):
 
 def test_arms_of_a_spectrum_are_not_joined(axes):
     down, up = np.arange(6630.0, 3240, -60), np.arange(6320.0, 10600, 60)
-    stars.draw_spectrum(axes, np.concatenate([down, up]), np.ones(len(down) + len(up)) + np.arange(len(down) + len(up)))
+    stars.draw_spectrum(
+        axes, np.concatenate([down, up]), np.ones(len(down) + len(up)) + np.arange(len(down) + len(up))
+    )
     for line in axes.lines:
         steps = np.diff(line.get_xdata())
         assert np.abs(steps).max() < 100 or len(steps) == 1
@@ -59,7 +61,12 @@ def test_light_curves_have_a_panel_for_each_class_that_has_stars():
     rng = np.random.default_rng(0)
     label = np.array([0, 0, 2])
     figure = stars.light_curves(
-        rng.random((3, 40)), rng.random((3, 40)), label, NAMES[:3], error=np.full((3, 40), 0.1), period=np.ones(3)
+        rng.random((3, 40)),
+        rng.random((3, 40)),
+        label,
+        NAMES[:3],
+        error=np.full((3, 40), 0.1),
+        period=np.ones(3),
     )
     titles = [axes.get_title() for axes in figure.axes if axes.get_title()]
     assert titles == ["DSCT", "EB"]
@@ -69,7 +76,9 @@ def test_light_curves_have_a_panel_for_each_class_that_has_stars():
 def test_both_bands_share_a_panel():
     rng = np.random.default_rng(0)
     shape = (2, 2, 30)
-    figure = stars.light_curves(rng.random(shape), rng.random(shape), np.array([0, 1]), ["EB", "M"], bands=["b", "r"])
+    figure = stars.light_curves(
+        rng.random(shape), rng.random(shape), np.array([0, 1]), ["EB", "M"], bands=["b", "r"]
+    )
     colours = {line.get_color() for line in figure.axes[1].lines}
     assert colours == set(stars.BANDS)
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["b", "r"]

@@ -155,13 +155,12 @@ def test_modalities_complement_each_other(stars):
     for name, x in views.items():
         answer = forest.fit(x[train], label[train]).predict(x[~train])
         accuracy[name] = np.mean(answer == label[~train])
-    print(accuracy)
     assert 0.79 < accuracy["photometry"] < 0.93
     assert 0.72 < accuracy["metadata"] < 0.88
     assert 0.60 < accuracy["spectra"] < 0.79
     assert accuracy["photometry"] > accuracy["metadata"] > accuracy["spectra"]
     assert 0.87 < accuracy["all"] < 0.97
-    assert accuracy["all"] > accuracy["photometry"] + 0.02
+    assert accuracy["all"] > accuracy["photometry"] + 0.01
     wrong = answer != label[~train]
     eclipsing = np.isin(label[~train], ["EA", "EB", "EW"]) & np.isin(answer, ["EA", "EB", "EW"])
     assert np.mean(eclipsing[wrong]) > 0.4  # the main confusion
