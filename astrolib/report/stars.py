@@ -51,6 +51,7 @@ LABELS = {
     "magnitude_b": "blue magnitude [mag]",
     "magnitude_mean": "mean magnitude [mag]",
 }
+LOGARITHMIC = ("period", "amplitude")
 UPSIDE_DOWN = ("absolute_g", "phot_g_mean_mag", "magnitude_b", "magnitude_mean")
 
 
@@ -200,8 +201,8 @@ def _mark_lines(axes: Axes, low: float, high: float) -> None:
             axes.axvline(place, color="#999999", lw=0.6, ls=":", zorder=0)
         if inside:
             crowded = np.mean(inside) - last < 0.04 * (high - low)  # Hδ close to calcium goes a line higher
-            last = np.mean(inside)
-            axes.text(last, 1.06 if crowded else 1.01, name, **words, color="#444444")
+            axes.text(np.mean(inside), 1.06 if crowded else 1.01, name, **words, color="#444444")
+            last = last if crowded else np.mean(inside)
 
 
 @styled
@@ -248,7 +249,7 @@ def metadata_planes(table: pd.DataFrame, class_names: Sequence[str]) -> Figure:
     Parameters
     ----------
     table : DataFrame
-        Column `class` and at least one pair of `PLANES`. Columns named `period` get a logarithmic axis.
+        Column `class` and at least one pair of `PLANES`. Axes of `LOGARITHMIC` are so.
     class_names : sequence of str
         In the order of the legend.
 
@@ -278,11 +279,11 @@ def _limits(axes: Axes, table: pd.DataFrame, x: str, y: str) -> None:
     """Name the axes and cut them to the inner 99.8 per cent of the stars."""
     for column, axis in ((x, "x"), (y, "y")):
         values = table[column][np.isfinite(table[column])]
-        if column == "period":
-            values = values[values > 0]
+        if column in LOGARITHMIC:
             axes.set(**{f"{axis}scale": "log"})
-        low, high = np.quantile(values, [0.001, 0.999])
-        margin = 0 if column == "period" else 0.04 * (high - low)
-        limits = (low - margin, high + margin)
-        axes.set(**{f"{axis}lim": limits[::-1] if column in UPSIDE_DOWN else limits})
+            low, high = np.quantile(values[values > 0], [0.001, 0.999]) * (0.8, 1.25)
+        else:
+            low, high = np.quantile(values, [0.001, 0.999])
+            low, high = low - 0.04 * (high - low), high + 0.04 * (high - low)
+        axes.set(**{f"{axis}lim": (high, low) if column in UPSIDE_DOWN else (low, high)})
         axes.set(**{f"{axis}label": LABELS.get(column, column)})

@@ -9,9 +9,8 @@ from astrolib.report import results
 
 PAPER = ("DSCT", "EA", "EB", "EW", "HADS", "M", "ROT", "RRAB", "RRC", "SR")
 TRIMODAL = ("photometry", "spectra", "metadata")
-SEEDS = (42, 0, 66)
+SEEDS, FRACTIONS = (42, 0, 66), (1.0, 0.5, 0.25, 0.1)
 PARTS = ("train", "validation", "test")
-FRACTIONS = (1.0, 0.5, 0.25, 0.1)
 
 
 def fabricate(
@@ -31,8 +30,7 @@ def fabricate(
     label[: len(classes)] = np.arange(len(classes))
     names = np.array(classes)[label]
     ids = np.array([f"star {k}" for k in range(n)])
-    keep = {}
-    keep["stars"] = pd.DataFrame(
+    stars = pd.DataFrame(
         {
             "id": ids,
             "class": names,
@@ -46,8 +44,9 @@ def fabricate(
             "amplitude": rng.gamma(3, 0.15, n),
         }
     )
-    keep["classes"] = pd.DataFrame({"label_id": range(len(classes)), "class_name": classes})
-    keep["splits"] = _grid(seed=seeds, fraction=FRACTIONS, split=PARTS).merge(keep["classes"], how="cross")
+    classes_table = pd.DataFrame({"label_id": range(len(classes)), "class_name": classes})
+    keep = {"stars": stars, "classes": classes_table}
+    keep["splits"] = _grid(seed=seeds, fraction=FRACTIONS, split=PARTS).merge(classes_table, how="cross")
     keep["splits"]["count"] = (
         500 * keep["splits"]["fraction"] / (keep["splits"]["label_id"] + 1) + 9
     ).astype(int)
@@ -61,20 +60,11 @@ def fabricate(
     keep["retrieval"] = _retrieval(rng, modalities, n)
     keep["outliers"] = _outliers(rng, modalities, classes, ids, names, truth)
     if truth:
+        shares = {"precision": [0.64, 0.27], "precision_low": [0.4, 0.1], "precision_high": [0.9, 0.6]}
+        shares |= {"recall": [0.75, 0.38], "recall_low": [0.5, 0.1], "recall_high": [1.0, 0.7]}
+        numbers = {"n_planted": [12, 8], "n_found": [9, 3], "n_flagged": [14, 11]}
         keep["planted"] = pd.DataFrame(
-            {
-                "rule": "flagged by all",
-                "kind": ["mislabelled", "outlier"],
-                "n_planted": [12, 8],
-                "n_found": [9, 3],
-                "n_flagged": [14, 11],
-                "precision": [0.64, 0.27],
-                "recall": [0.75, 0.38],
-                "precision_low": [0.4, 0.1],
-                "precision_high": [0.9, 0.6],
-                "recall_low": [0.5, 0.1],
-                "recall_high": [1.0, 0.7],
-            }
+            {"rule": "by all", "kind": ["mislabelled", "outlier"]} | numbers | shares
         )
     keep["subclasses"], keep["subclass_scores"] = _subclasses(rng, modalities)
     keep["throughput"] = pd.DataFrame(
@@ -95,8 +85,7 @@ def fabricate(
     xy = {m: (centres[label] + rng.normal(0, 1, (n, 2))).astype(np.float32) for m in (*modalities, "all")}
     xy[modalities[0]][:5] = np.nan
     results.keep_arrays(profile, f"{which}_maps", **xy, source=source)
-    bands = ["blue", "red"] if "blue" in modalities else ["photometry"]
-    _material(rng, profile, which, label, classes, modalities, ids, bands, source)
+    _material(rng, profile, which, label, classes, modalities, ids, source)
 
 
 def _grid(**levels):
@@ -245,7 +234,9 @@ def spectrum(rng, wavelength, kind: int):
     return hot * (1 - lines) + rng.normal(0, 0.01, len(wavelength))
 
 
-def _material(rng, profile, which, label, classes, modalities, ids, bands, source):
+def _material(rng, profile, which, label, classes, modalities, ids, source):
+    bands = ["blue", "red"] if "blue" in modalities else ["photometry"]
+
     def stars(rows):
         curves = [[curve(rng, label[r] + b) for b in range(len(bands))] for r in rows]
         phase, flux, error = (np.array([[c[k] for c in star] for star in curves]) for k in range(3))
