@@ -201,6 +201,8 @@ def gaia_survey(
         larger, with zero mean and unit standard deviation per source (not the median absolute deviation of
         AstroM3, which is nearly zero for a flat curve with narrow eclipses); phase 0 is the faintest point.
         "spectra" (N, 1, 100): BP, then RP, each from blue to red, in units of about the maximum; `axis` in Å.
+        They are standardised sample by sample: the differences between stars are small against the shape
+        that all have in common.
         "dmdt" (N, 1, 20, 10). "metadata" (N, 4): see `metadata_columns`.
 
         The catalogue is `sources` with `cn_index` and, for the group LPV, `chemistry`: "carbon-rich" below
@@ -244,6 +246,7 @@ def gaia_survey(
             np.ascontiguousarray(spectra[:, None, order]),
             ("flux",),
             one,
+            standardized=("flux",),
             axis=10 * wavelength[order],
         ),
         "dmdt": Modality("image", dmdt[:, None], ("probability",), one),

@@ -27,8 +27,9 @@ class StarView:
 
     Light curves are cut to `crop` consecutive points, from a random start in training and from the middle
     otherwise; shorter ones are padded with zeros. Constants become channels that hold the same number at
-    every point, padding included. Columns of tables and the constants named `standardized` get zero mean
-    and unit variance over the stars the view was fitted to (AstroM3 card, sections 3.2 to 3.6).
+    every point, padding included. Columns of tables, and the constants and channels that a modality names
+    `standardized`, get zero mean and unit variance over the stars the view was fitted to (AstroM3 card,
+    sections 3.2 to 3.6).
 
     Parameters
     ----------
@@ -58,36 +59,33 @@ class StarView:
         training: bool,
     ):
         self.kinds = {name: modality.kind for name, modality in modalities.items()}
-        self.crop, self.training = crop, training
-        self.scales = {}
-        for name, modality in modalities.items():
-            columns = modality.names if modality.kind == "table" else modality.constant_names
-            chosen = columns if modality.kind == "table" else modality.standardized
-            mean, std = np.zeros(len(columns)), np.ones(len(columns))
-            if chosen:
-                where = [columns.index(column) for column in chosen]
-                mean[where], std[where] = standardizers[name].mean, standardizers[name].std
-            self.scales[name] = Standardizer(tuple(mean.tolist()), tuple(std.tolist()))
+        self.crop, self.training, self.standardizers = crop, training, standardizers
 
     @staticmethod
     def fit(modalities: Mapping[str, Modality], rows: np.ndarray) -> dict[str, Standardizer]:
         """Means and standard deviations (ddof 0) over the stars `rows` that have the modality.
 
-        A column that is constant there is only centred.
+        Returns
+        -------
+        dict of str to Standardizer
+            Under a modality's name that of its constants, under ``name.values`` that of its columns (table)
+            or of all elements of a star (spectrum, image). What is not standardised, or constant, has mean 0
+            or its own, and deviation 1.
         """
         standardizers = {}
         for name, modality in modalities.items():
             have = rows[modality.present[rows]]
-            if modality.kind == "table":
+            chosen = np.isin(modality.constant_names, modality.standardized)
+            standardizers[name] = _standardizer(modality.constants[have], chosen)
+            if modality.kind != "light curve":
                 values = modality.values[have]
-            else:
-                where = [modality.constant_names.index(column) for column in modality.standardized]
-                values = modality.constants[have][:, where]
-            if values.shape[1]:
-                values = values.astype(np.float64)
-                std = values.std(axis=0)
-                std[std == 0] = 1.0
-                standardizers[name] = Standardizer(tuple(values.mean(axis=0).tolist()), tuple(std.tolist()))
+                every = np.array(
+                    [modality.kind == "table" or each in modality.standardized for each in modality.names]
+                )
+                flat = values.reshape(len(values), -1)
+                standardizers[f"{name}.values"] = _standardizer(
+                    flat, np.repeat(every, flat.shape[1] // len(every))
+                )
         return standardizers
 
     def __call__(self, batch: Batch, generator: Generator | None = None) -> Batch:
@@ -95,17 +93,17 @@ class StarView:
         for name, kind in self.kinds.items():
             n_points, constants = made.pop(f"{name}.n_points"), made.pop(f"{name}.constants")
             present = made[f"{name}.present"] = n_points > 0
-            if kind == "table":
-                made[name] = self.scales[name](batch[name]) * present[:, None]
-                continue
-            constants = self.scales[name](constants) * present[:, None]  # (B, K)
+            constants = self.standardizers[name](constants) * present[:, None]  # (B, K)
+            if kind != "light curve":
+                flat = self.standardizers[f"{name}.values"](batch[name].flatten(1))
+                made[name] = (flat * present[:, None]).reshape(batch[name].shape)
             if kind == "light curve":
                 points, made[f"{name}.mask"] = self._cropped(batch[name], n_points, generator)
                 repeated = constants[:, None, :].expand(-1, self.crop, -1)
                 made[name] = torch.cat([points, repeated], dim=2)
             elif kind == "spectrum":
                 repeated = constants[:, :, None].expand(-1, -1, batch[name].shape[2])
-                made[name] = torch.cat([batch[name], repeated], dim=1)
+                made[name] = torch.cat([made[name], repeated], dim=1)
         return made
 
     def _cropped(
@@ -123,3 +121,11 @@ class StarView:
         where = (start[:, None] + steps).clamp(max=points.shape[1] - 1)
         window = points.gather(1, where[:, :, None].expand(-1, -1, points.shape[2]))
         return window * mask[:, :, None], mask
+
+
+def _standardizer(values: np.ndarray, chosen: np.ndarray) -> Standardizer:
+    """Of the chosen columns of `values` (n, M), and none for the others."""
+    values = values.astype(np.float64)
+    mean = np.where(chosen, values.mean(axis=0), 0.0)
+    std = np.where(chosen, values.std(axis=0), 1.0)
+    return Standardizer(tuple(mean.tolist()), tuple(np.where(std > 0, std, 1.0).tolist()))

@@ -80,8 +80,8 @@ class Modality:
     constant_names : tuple of str
         Of the K constants.
     standardized : tuple of str
-        Those constants that are standardised by the training split before a network sees them. Columns of a
-        table always are.
+        Those constants that are standardised by the training split before a network sees them, and those
+        channels of a spectrum or an image that are, element by element. Columns of a table always are.
     axis : (L,) float64 array, optional
         Wavelengths of a spectrum [Å].
     """
@@ -109,8 +109,9 @@ class Modality:
             raise SurveyError(f"A {self.kind} of values {self.values.shape} needs {shapes}, got {found}.")
         if self.values.dtype != np.float32 or self.constants.dtype != np.float32:
             raise SurveyError(f"A {self.kind} needs float32 values and constants, not {self.values.dtype}.")
-        if unknown := set(self.standardized) - set(self.constant_names):
-            raise SurveyError(f"Cannot standardise {sorted(unknown)}: constants are {self.constant_names}.")
+        channels = self.names if self.kind in ("spectrum", "image") else ()
+        if unknown := set(self.standardized) - {*self.constant_names, *channels}:
+            raise SurveyError(f"A {self.kind} cannot have its {', '.join(sorted(unknown))} standardised.")
         if self.kind == "light curve" and n and self.n_points.max() > self.values.shape[1]:
             raise SurveyError("A light curve has more points than its array.")
 

@@ -63,18 +63,26 @@ class ProbSparseAttention(Attention):
     padding included; every other position gets the mean of all values. The result (B, H, L, d) is then read
     as (B, L, D) without moving the axis of the heads back: output position t holds head t * H // L only. The
     published weights were trained with this (AstroM3 card, section 5.1).
+
+    The sampled keys of each query are drawn anew in every call, in evaluation too, from PyTorch's CPU
+    generator, unless `table` (L, u) holds them.
     """
 
-    def forward(self, x: Tensor, keys: Tensor, table: Tensor | None = None) -> Tensor:
-        """Tokens (B, L, D); `keys` is ignored; `table` (L, u) holds the sampled keys of each query.
+    def __init__(self, d_model: int, n_heads: int):
+        super().__init__(d_model, n_heads)
+        self.register_buffer("table", None, persistent=False)
 
-        Without a table one is drawn from PyTorch's CPU generator, in evaluation too.
-        """
+    @staticmethod
+    def draw(length: int, generator: torch.Generator | None = None) -> Tensor:
+        """Sampled keys (L, u) of each query, with replacement; from a CPU generator."""
+        return torch.randint(length, (length, math.ceil(math.log(length))), generator=generator)
+
+    def forward(self, x: Tensor, keys: Tensor) -> Tensor:
+        """Tokens (B, L, D); `keys` is ignored."""
         q, k, v = self.heads(x)  # B, H, L, d
         length, width = q.shape[2:]
-        active = min(math.ceil(math.log(length)), length)
-        if table is None:
-            table = torch.randint(length, (length, active)).to(x.device)
+        table = self.draw(length).to(x.device, non_blocking=True) if self.table is None else self.table
+        active = table.shape[1]
         sampled = (q[:, :, :, None] * k[:, :, table]).sum(-1)  # B, H, L, u
         stands_out = sampled.amax(-1) - sampled.sum(-1) / length  # B, H, L
         top = stands_out.topk(active, dim=-1).indices[..., None].expand(-1, -1, -1, width)  # B, H, u, d
@@ -112,6 +120,11 @@ class InformerEncoder(nn.Module):
         parameters, but the weights of one are no use to the other.
     dropout : float
         Of the layers and the output; that of the embedding is 0.1, as in the reference, unless this is 0.
+
+    Notes
+    -----
+    What stands in padded rows has no influence with "full": they are set to zero before the embedding, whose
+    convolution would carry them into the measured points beside them.
     """
 
     def __init__(
@@ -139,13 +152,30 @@ class InformerEncoder(nn.Module):
         )
         self.norm = nn.LayerNorm(d_model)
         self.dropout = nn.Dropout(dropout)
+        self.attention, self.n_points = attention, n_points
         self.out_features = n_points * d_model
+
+    def freeze_sampling(self, generator: torch.Generator | None = None) -> None:
+        """Draw the sampled keys of each layer once and keep them, so that evaluation can be repeated.
+
+        Raises
+        ------
+        ValueError
+            If the attention is "full", which samples nothing.
+        """
+        if self.attention != "probsparse":
+            raise ValueError('Only attention="probsparse" samples keys; "full" is the same in every call.')
+        for layer in self.layers:
+            table = ProbSparseAttention.draw(self.n_points, generator)
+            layer.attention.table = table.to(self.positions.device)
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         """Light curves (B, L, C) and their mask (B, L), 1 at measured points -> (B, L * D)."""
+        measured = mask > 0
+        if self.attention == "full":
+            x = x.masked_fill(~measured[:, :, None], 0.0)
         tokens = self.embedding_dropout(self.embedding(x) + self.positions)  # B, L, D
         # A star without any point looks at all of them, so that nothing is NaN; its output is masked anyway.
-        measured = mask > 0
         keys = (measured | ~measured.any(dim=1, keepdim=True))[:, None, None, :]
         for layer in self.layers:
             tokens = layer(tokens, keys)

@@ -14,8 +14,6 @@ Inputs = Mapping[str, tuple[Tensor, ...]]
 Present = Mapping[str, Tensor]
 """Which stars of a batch have a modality, (B,) bool."""
 
-LARGEST_SCALE = 100.0
-
 
 class MultimodalCLIP(nn.Module):
     """Embeddings of n >= 2 modalities in one space, drawn together pair by pair.
@@ -26,10 +24,11 @@ class MultimodalCLIP(nn.Module):
         Each with `out_features`; called with the modality's tensors.
     embed_dim : int
         D, of the common space.
+    init_scale, max_scale : float
+        The scale of a pair is exp(theta), clamped to [1, `max_scale`]; theta starts at `init_scale`.
     scale_clamp : {"straight-through", "parity"}
-        The scale of a pair is exp(theta) clamped to [1, 100], and starts at 100. As the reference clamps
-        ("parity"), float32 puts the start just above 100, where no gradient reaches theta; "straight-through"
-        lets it pass.
+        As the reference clamps ("parity"), float32 puts exp(log 100) just above 100, where no gradient
+        reaches theta; "straight-through" lets it pass, and keeps theta itself from running away in training.
 
     Notes
     -----
@@ -42,6 +41,8 @@ class MultimodalCLIP(nn.Module):
         encoders: Mapping[str, nn.Module],
         embed_dim: int = 512,
         *,
+        init_scale: float = math.log(100.0),
+        max_scale: float = 100.0,
         scale_clamp: Literal["straight-through", "parity"] = "straight-through",
     ):
         super().__init__()
@@ -52,14 +53,16 @@ class MultimodalCLIP(nn.Module):
         self.encoders = nn.ModuleDict(encoders)
         self.projections = _projections(encoders, embed_dim)
         self.pairs = list(combinations(encoders, 2))
-        self.log_scales = nn.Parameter(torch.full((len(self.pairs),), math.log(LARGEST_SCALE)))
-        self.scale_clamp = scale_clamp
+        self.log_scales = nn.Parameter(torch.full((len(self.pairs),), float(init_scale)))
+        self.max_scale, self.scale_clamp = max_scale, scale_clamp
 
     def scales(self) -> Tensor:
         """Scale of each pair, (n_pairs,)."""
-        free = self.log_scales.exp()
-        clamped = free.clamp(1, LARGEST_SCALE)
-        return clamped if self.scale_clamp == "parity" else free + (clamped - free).detach()
+        if self.scale_clamp == "parity":
+            return self.log_scales.exp().clamp(1, self.max_scale)
+        inside = self.log_scales.clamp(0, math.log(self.max_scale))
+        scale = (self.log_scales + (inside - self.log_scales).detach()).exp()
+        return scale + (scale.clamp(1, self.max_scale) - scale).detach()  # exp(log 100) is above 100
 
     def embed(self, inputs: Inputs) -> dict[str, Tensor]:
         """Unit vectors (B, D) of each modality given."""
@@ -78,11 +81,15 @@ class MultimodalCLIP(nn.Module):
             of stars that are their own best match by the mean of all softmaxes (AstroM3 card, 6.1); "scale
             a-b". A star that lacks a modality drops out of the pairs it lacks.
         """
-        unit = self.embed(inputs)
+        if self.training and self.scale_clamp == "straight-through":
+            with torch.no_grad():  # otherwise steps beyond the limit pile up, and must be walked back
+                self.log_scales.clamp_(0, math.log(self.max_scale))
+        unit = {name: each.float() for name, each in self.embed(inputs).items()}
         found, probability, counted = {}, 0.0, 0.0
         for (a, b), scale in zip(self.pairs, self.scales(), strict=True):
             both = None if present is None else present[a] & present[b]
-            logits = scale * unit[a] @ unit[b].T  # B, B
+            with torch.autocast(scale.device.type, enabled=False):  # bfloat16 would be wrong by 0.25 at 100
+                logits = scale * unit[a] @ unit[b].T  # B, B
             found[f"loss {a}-{b}"], mean = _pair(logits, both)
             found[f"scale {a}-{b}"] = scale.detach()
             probability = probability + mean

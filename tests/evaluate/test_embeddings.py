@@ -126,6 +126,8 @@ def test_small_and_stiff_classes_borrow_the_scale_of_all():
     d = np.concatenate([rng.uniform(0.1, 0.3, 200), [0.9, 0.2, 0.2], np.full(30, 0.2)])
     labels = np.repeat([0, 1, 2], [200, 3, 30])
     assert np.flatnonzero(flag_outliers(d, labels, share=0.004)).tolist() == [200]
+    d[200:203] = (0.2, 0.2001, 0.201)  # nine MADs of its own, but of three stars
+    assert not flag_outliers(d, labels, share=0.004)[200:203].any()
     assert not flag_outliers(np.full(40, 0.2), np.zeros(40, int)).any()
     assert not flag_outliers(np.full(4, np.nan), np.zeros(4, int)).any()
 
@@ -140,6 +142,8 @@ def test_kinds_by_votes_of_the_flagging_modalities():
     assert suggested.tolist() == [1, 1, -1, 2, 1, -1]  # all different: the first; else the most frequent
     near[5], flags[5, 2] = (1, 1, 0), True  # only the modality that flags it has a vote
     assert outlier_kinds(labels, near, flags)[0][5] == inside
+    near[0], flags[0] = (1, 2, 2), (True, True, False)
+    assert outlier_kinds(labels, near, flags)[1][0] == 1
 
 
 def test_the_papers_rule_is_the_intersection_of_tops():
@@ -148,6 +152,8 @@ def test_the_papers_rule_is_the_intersection_of_tops():
     d[[7, 90]], d[11], d[12] = [[0.9, 0.9, 0.9], [0.8, 0.9, 0.95]], (0.9, 0.9, 0), (0.99, 0.99, np.nan)
     assert top_in_all(d, 4).tolist() == [7, 90]
     assert top_in_all(d, 3).tolist() == [7]
+    assert top_in_all([[0.1, 0.1], [0.3, 0.2], [0.2, np.nan]], 1).tolist() == [1]  # NaN takes no place
+    assert top_in_all([[0.1, 0.1], [0.2, np.nan]], 5).tolist() == [0]
     tops = [set(np.argsort(-np.nan_to_num(column))[:50]) for column in d.T]
     assert set(top_in_all(d, 50)) == set.intersection(*tops) - {12}
 
