@@ -76,10 +76,14 @@ $(DONE)/01_data.ipynb: $(wildcard data_manifest/*)
 $(DONE)/10_astromae_pretrain.ipynb: $(DONE)/01_data.ipynb
 $(DONE)/11_astromae_redshift.ipynb: $(DONE)/10_astromae_pretrain.ipynb
 $(DONE)/12_astromae_full_data.ipynb: $(DONE)/11_astromae_redshift.ipynb
+$(DONE)/20_astrom3_pretrain.ipynb: $(wildcard data_manifest/*)
+$(DONE)/21_astrom3_classify.ipynb: $(DONE)/20_astrom3_pretrain.ipynb
+$(DONE)/22_astrom3_discover.ipynb: $(DONE)/21_astrom3_classify.ipynb
 $(DONE)/90_paper_vs_ours.ipynb: $(filter-out $(DONE)/90%,$(EXECUTED))
 
 figures: | env ## redraw figures and tables from results on disk, without training
 	$(PYTHON) -m astrolib.report.astromae --profile $(PROFILE)
+	$(PYTHON) -m astrolib.report.astrom3 --profile $(PROFILE)
 
 # ----------------------------------------------------------------------------------------- day to day
 

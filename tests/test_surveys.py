@@ -69,7 +69,7 @@ def test_every_source_has_its_datasets_and_every_profile_its_source():
     for name in profiles.available():
         assert profiles.load(name).astromae.data.source in GALAXY_SOURCES
     assert datasets_of("demo") == []
-    assert datasets_of("sample") == ["sdss_photometry", "sdss_stamps"]
+    assert datasets_of("sample") == ["sdss_photometry", "sdss_stamps", "gaia_dr3_latents", "eros1"]
 
 
 def test_a_misspelt_source_and_a_wrong_number_are_answered():

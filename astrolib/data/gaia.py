@@ -162,7 +162,7 @@ def gaia_survey(
     wavelength: np.ndarray,
     *,
     label_column: str = "group",
-    constants: bool = True,
+    constants: bool = False,
     rejected: Table | None = None,
 ) -> StarSurvey:
     """Folded light curve, XP spectrum, dm/dt map and metadata of Gaia DR3 variables.
@@ -189,8 +189,8 @@ def gaia_survey(
         entry is "" have no class.
     constants : bool
         Give the light curve log10 amplitude and log10 period as constant channels, as AstroM3 does. The
-        metadata have both too (they are in the baselines of the card), so a contrastive loss can pair these
-        two views by them alone; with False only the metadata have them.
+        metadata have both (they are in the baselines of the card), so a contrastive loss could then pair
+        these two views by them alone, and would learn little else.
     rejected : Table, optional
         Of `read_latents`.
 

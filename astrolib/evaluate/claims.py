@@ -76,8 +76,8 @@ def judge_paired(
     Returns
     -------
     dict
-        `difference` (mean over seeds), `low`, `high`, and `verdict`: "agrees" where the whole interval is above
-        zero, "disagrees" where it is below, else "undecided".
+        `difference` (mean over seeds), `low`, `high`, and `verdict`: "agrees" where the whole interval is
+        above zero, "disagrees" where it is below, else "undecided".
 
     Raises
     ------

@@ -7,6 +7,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy import stats
 from sklearn.decomposition import PCA
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.metrics import adjusted_rand_score
 from sklearn.mixture import GaussianMixture
 
@@ -14,12 +15,14 @@ from astrolib.evaluate.similarity import checked
 
 
 def two_groups(x: ArrayLike, *, n_components: int = 4, seed: int = 0) -> np.ndarray:
-    """Two groups of stars by a Gaussian mixture on whitened principal components.
+    """Two groups of stars by a Gaussian mixture on principal components, whitened or not.
 
     Made for tens to hundreds of stars in hundreds of dimensions, where no covariance can be fitted. Whitening
     gives a split a chance that is not along the direction of largest scatter, which in embeddings of
-    variable stars is often a sequence in period or colour; few components and a prior width of 0.1 keep the
-    full covariances of a small group in bounds.
+    variable stars is often a sequence in period or colour, but also lifts a few odd stars to a group of
+    their own. Both are tried, and the split with the wider gap is kept: the distance of the two means along
+    the line that separates them best, in units of the scatter about them (Ashman et al. 1994, AJ 108, 2348).
+    Few components and a prior width of 0.1 keep the full covariances of a small group in bounds.
 
     Parameters
     ----------
@@ -54,12 +57,26 @@ def two_groups(x: ArrayLike, *, n_components: int = 4, seed: int = 0) -> np.ndar
     if (np.ptp(x, axis=0) == 0).all():
         raise ValueError(f"All {len(x)} stars have the same embedding: there is nothing to split.")
     n_components = min(n_components, x.shape[1], len(x) // 5)
-    axes = PCA(n_components, whiten=True, random_state=seed).fit_transform(x)
-    mixture = GaussianMixture(2, covariance_type="full", reg_covar=0.1, n_init=10, random_state=seed)
-    found = mixture.fit_predict(axes)
+    splits = []
+    for whiten in (True, False):
+        axes = PCA(n_components, whiten=whiten, random_state=seed).fit_transform(x)
+        axes = axes / axes.std()
+        mixture = GaussianMixture(2, covariance_type="full", reg_covar=0.1, n_init=10, random_state=seed)
+        split = mixture.fit_predict(axes)
+        splits.append((_gap(axes, split), split))
+    found = max(splits, key=lambda each: each[0])[1]
     clusters = np.full(len(present), -1)
     clusters[present] = found if (found == 0).sum() >= (found == 1).sum() else 1 - found
     return clusters
+
+
+def _gap(axes: np.ndarray, split: np.ndarray) -> float:
+    """Ashman's D of two groups along the discriminant of Fisher; 0 if one has a single star."""
+    if np.bincount(split, minlength=2).min() < 2:
+        return 0.0
+    line = LinearDiscriminantAnalysis().fit_transform(axes, split)[:, 0]
+    first, second = line[split == 0], line[split == 1]
+    return abs(first.mean() - second.mean()) / np.sqrt((first.var() + second.var()) / 2)
 
 
 def adjusted_rand(

@@ -73,16 +73,17 @@ class Discovery:
         chosen = [test[label[test] == number][:per_class] for number in range(len(self.survey.class_names))]
         self._keep_arrays("examples", **self._material(np.concatenate(chosen)))
 
-    def keep_queries(self, classes: Sequence[str], k: int = 5) -> None:
+    def keep_queries(self, classes: Sequence[str], k: int = 5, n_candidates: int = 8) -> None:
         """The stars most similar to a test star of each class, within and across modalities, as "queries".
 
         Classes without a test star are left out; if none is left, the three most frequent ones are taken.
+        What a picture needs is kept of queries and hits, and of the `n_candidates` oddest stars.
         """
         whole = np.all([m.present for m in self.survey.modalities.values()], axis=0)
         test, label = self.parts["test"][whole[self.parts["test"]]], self.survey.label
         counts = np.bincount(label[test], minlength=len(self.survey.class_names))
         numbers = [i for i, name in enumerate(self.survey.class_names) if name in classes and counts[i]]
-        numbers = numbers or np.argsort(-counts, kind="stable")[:3].tolist()
+        numbers = numbers or [i for i in np.argsort(-counts, kind="stable")[:3] if counts[i]]
         query = np.array([self._typical(test[label[test] == number]) for number in numbers])
         hits, similar = {}, {}
         for a in self.experiment.names:
@@ -90,7 +91,8 @@ class Discovery:
                 own = query if a == b else None
                 found = embeddings.nearest(self.embeddings[a][query], self.embeddings[b], k, exclude=own)
                 hits[f"hits {a}>{b}"], similar[f"similarity {a}>{b}"] = found
-        drawn = np.unique(np.concatenate([query, *(rows.ravel() for rows in hits.values())]))
+        odd = self.outliers["n_flagged"].sort_values(ascending=False, kind="stable").index[:n_candidates]
+        drawn = np.unique(np.concatenate([query, odd, *(rows.ravel() for rows in hits.values())]))
         names = np.array(self.survey.class_names)[label[drawn]]
         material = self._material(drawn) | {"row": drawn, "class_name": names}
         self._keep_arrays("queries", query_row=query, **hits, **similar, **material)
@@ -139,8 +141,19 @@ class Discovery:
 
     # ---------------------------------------------------------------- outliers
 
-    def keep_outliers(self) -> pd.DataFrame:
-        """Stars far from the centre of their own class, in every space, as "outliers" and "planted"."""
+    def keep_outliers(self) -> None:
+        """Keep them as "outliers" and, where the truth is known, how well they were found as "planted"."""
+        self._keep("outliers", self.outliers)
+        if (self.outliers["truth"] != "").any():
+            self._keep("planted", _planted(self.outliers, self.experiment.names))
+
+    @cached_property
+    def outliers(self) -> pd.DataFrame:
+        """How far each star is from the centre of its own class, in every space, and who stands out.
+
+        Centres are those of the training split. A row for each star: id, class, split; `distance`, `nearest`
+        and `flagged` in each space; n_flagged, kind, suggested; truth ("" where it is not known).
+        """
         survey, n_classes = self.survey, len(self.survey.class_names)
         names, train = np.array(survey.class_names), self.parts["train"]
         table = pd.DataFrame({"id": survey.ids, "class": names[survey.label]})
@@ -165,9 +178,6 @@ class Discovery:
         table["kind"], table["suggested"] = kind, np.where(suggested >= 0, names[suggested], "")
         known = survey.truth is not None and "planted" in survey.truth.colnames
         table["truth"] = np.asarray(survey.truth["planted"]).astype(str) if known else ""
-        self._keep("outliers", table)
-        if known:
-            self._keep("planted", _planted(table, self.experiment.names))
         return table
 
     # ---------------------------------------------------------------- subclasses
@@ -192,12 +202,17 @@ class Discovery:
             if len(rows) < FEWEST:
                 print(f"{self.survey.source}: {len(rows)} stars of {group} are too few to split: left out.")
                 continue
-            raw = self.survey.modalities["metadata"].values[rows]
+            metadata = self.survey.modalities["metadata"]
+            raw = np.where(metadata.present[rows, None], metadata.values[rows], np.nan)
             spaces = {name: self.embeddings[name][rows] for name in self.spaces}
-            spaces["metadata baseline"] = (raw - raw.mean(axis=0)) / np.maximum(raw.std(axis=0), 1e-6)
+            scatter = np.maximum(np.nanstd(raw, axis=0), 1e-6)
+            spaces["metadata baseline"] = (raw - np.nanmean(raw, axis=0)) / scatter
             known = truth != ""
             for space, x in spaces.items():
                 have = np.isfinite(x).all(axis=1)
+                if have.sum() < FEWEST:
+                    print(f"{self.survey.source}: {have.sum()} stars of {group} have {space}: too few.")
+                    continue
                 clusters = np.full(len(rows), -1)
                 clusters[have] = subclasses.two_groups(x[have])
                 if space == ALL:
@@ -207,9 +222,10 @@ class Discovery:
                     found = subclasses.adjusted_rand(truth[told], clusters[told])
                     about = {"n_stars": int(have.sum()), "n_known": int(told.sum()), "truth_source": told_by}
                     scores.append({"group": group, "space": space, **found, **about})
-        self._keep("subclasses", pd.concat(tables, ignore_index=True))
-        self._keep("subclass_scores", table := pd.DataFrame(scores))
-        return table
+        if tables:
+            self._keep("subclasses", pd.concat(tables, ignore_index=True))
+            self._keep("subclass_scores", pd.DataFrame(scores))
+        return pd.DataFrame(scores)
 
     def _members(self, group: str) -> tuple[np.ndarray, np.ndarray, str]:
         """Stars of a group, what is known of their subtype ("" if nothing), and who says so."""

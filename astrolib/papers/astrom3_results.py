@@ -19,7 +19,7 @@ IMPORTANCE_FRACTION = 0.5  # of the labels, for the fused classifier of the tabl
 
 
 def keep_stars(experiment: Experiment) -> None:
-    """Keep who is in which part as "stars", the counts as "splits", the classes as "classes"."""
+    """Keep who is in which part, with metadata, as "stars"; the counts as "splits"; the "classes"."""
     stars, settings, class_names = experiment.stars, experiment.settings, experiment.class_names
     survey = stars.survey
     table = pd.DataFrame({"id": survey.ids, "class": np.array(class_names)[survey.label]})
@@ -27,6 +27,13 @@ def keep_stars(experiment: Experiment) -> None:
         table.loc[rows, "split"] = part
     for name, modality in survey.modalities.items():
         table[f"has {name}"] = modality.present
+    metadata = survey.modalities["metadata"]
+    for name, values in zip(metadata.names, metadata.values.T, strict=True):
+        # What a paper's column of magnitudes holds after its transform (AstroM3 card, section 3.4).
+        table["absolute_g" if name == "phot_g_mean_mag" else name] = values
+    for name in ("period", "amplitude"):
+        if name in survey.catalogue.colnames:
+            table[name] = np.asarray(survey.catalogue[name], np.float64)
     experiment.keep("stars", table)
     counts = []
     for seed in settings.seeds:
@@ -134,7 +141,6 @@ def _by_class(
     return [row | {"modalities": mixture, "seed": seed} for row in rows]
 
 
-@torch.no_grad()
 def embed(experiment: Experiment, seed: int) -> dict[str, np.ndarray]:
     """Embeddings of all stars by the CLIP model of a seed, and their mean.
 
@@ -148,7 +154,8 @@ def embed(experiment: Experiment, seed: int) -> dict[str, np.ndarray]:
     batches = stars.batches(np.arange(len(stars.survey)), experiment.names, 512, seed=seed)
     found = []
     for batch in batches.epoch(torch.Generator(experiment.device).manual_seed(seed)):
-        unit = model.embed(experiment.inputs(batch)[0])
+        with torch.no_grad():  # not around the pretraining
+            unit = model.embed(experiment.inputs(batch)[0])
         for name in experiment.names:
             unit[name] = unit[name].masked_fill(~batch[f"{name}.present"][:, None], torch.nan)
         found.append({name: x.cpu().numpy() for name, x in unit.items()})

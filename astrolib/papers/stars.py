@@ -52,7 +52,9 @@ class Stars:
             spectrum_error=wanted.spectrum_error,
             seed=wanted.seed,
         )
-        return survey.keep_classes(wanted.fewest_stars) if wanted.fewest_stars else survey
+        unlabelled = int((survey.label < 0).any())  # such stars are left out, and counted, too
+        fewest = max(wanted.fewest_stars, unlabelled)
+        return survey.keep_classes(fewest) if fewest else survey
 
     @cached_property
     def modalities(self) -> tuple[str, ...]:
@@ -72,7 +74,8 @@ class Stars:
         """
         survey, scheme = self.survey, self.settings.split
         given = f"split {seed}" if f"split {seed}" in survey.catalogue.colnames else "split"
-        split = np.asarray(survey.catalogue[given]).astype(str) if scheme == "given" else None
+        known = scheme == "given" and given in survey.catalogue.colnames
+        split = np.asarray(survey.catalogue[given]).astype(str) if known else None
         parts = split_stars(survey.label, seed, scheme=scheme, split=split)
         check_no_leak(parts, survey.ids, survey.label, survey.class_names)
         return parts

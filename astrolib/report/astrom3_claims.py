@@ -114,6 +114,6 @@ def _right(table: pd.DataFrame) -> pd.DataFrame:
 
 def _gains(first: pd.DataFrame, second: pd.DataFrame) -> list[np.ndarray]:
     """Star by star, for each seed, on the stars that both have seen."""
-    both = first[["right"]].join(second[["right"]], how="inner", rsuffix="_second")
+    both = first[["right"]].join(second["right"].rename("right_second"), how="inner")
     gain = both["right"] - both["right_second"]
     return [values.to_numpy() for _, values in gain.groupby(level="seed")]

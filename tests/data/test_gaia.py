@@ -126,8 +126,7 @@ def test_four_modalities_in_physical_sense(sources):
     swing = np.ptp(given["folded"], axis=1)
     np.testing.assert_allclose(error[:, 0] / np.ptp(flux, axis=1), 0.1 / swing, rtol=1e-5)
     assert (curve.n_points == 8).all()
-    assert curve.constant_names == curve.standardized == ("log_amplitude", "log_period")
-    np.testing.assert_allclose(curve.constants[:, 1], np.log10(sources["period"]), rtol=1e-5, atol=1e-7)
+    assert curve.channels == 3  # amplitude and period are those of the metadata
     spectra = survey.modalities["spectra"]
     assert (np.diff(spectra.axis[:50]) > 0).all() and (np.diff(spectra.axis[50:]) > 0).all()
     assert spectra.axis[[0, 49, 50, 99]] == pytest.approx([3240, 10600, 5870, 10860])
@@ -146,9 +145,10 @@ def test_classes_come_from_any_column_and_an_empty_one_is_no_class(sources):
         gaia_survey(sources, **decoded(6), label_column="macro")
 
 
-def test_the_light_curve_can_go_without_what_the_metadata_hold(sources):
-    curve = gaia_survey(sources, **decoded(6), constants=False).modalities["photometry"]
-    assert curve.constants.shape == (6, 0) and curve.channels == 3
+def test_the_light_curve_can_know_its_amplitude_and_period_too(sources):
+    curve = gaia_survey(sources, **decoded(6), constants=True).modalities["photometry"]
+    assert curve.constant_names == curve.standardized == ("log_amplitude", "log_period")
+    np.testing.assert_allclose(curve.constants[:, 1], np.log10(sources["period"]), rtol=1e-5, atol=1e-7)
 
 
 def test_a_flat_curve_is_left_out_and_counted(sources):
