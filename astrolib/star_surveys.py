@@ -2,7 +2,7 @@
 
 import difflib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +13,7 @@ from astrolib.data.derived import derived_folder
 from astrolib.data.galaxies import SurveyError
 from astrolib.data.manifest import load_manifest
 from astrolib.data.star_preprocessing import survey_of
-from astrolib.data.star_raw import read_raw
+from astrolib.data.star_raw import published_splits, read_raw
 from astrolib.data.star_store import open_stars, save_stars
 from astrolib.data.stars import StarSurvey
 from astrolib.models import gaia_autoencoders
@@ -148,10 +148,15 @@ def _eros(wanted: Wanted) -> StarSurvey:
 
 def _astrom3(wanted: Wanted) -> StarSurvey:
     files = _fetch("astrom3", wanted)
-    folder = next(iter(files.values())).parent
+    folder = files["photometry.zip"].parent
 
     def make() -> StarSurvey:
-        return survey_of(read_raw(folder), spectrum_error=wanted.spectrum_error)
+        raw = read_raw(folder)
+        splits = published_splits(folder).reindex(np.asarray(raw.catalogue["id"]), fill_value="")
+        for name in splits:
+            raw.catalogue[name] = splits[name].to_numpy(str)
+        raw = replace(raw, source="AstroM3Dataset (ASAS-SN, LAMOST, Gaia and others)")  # of all its seeds
+        return survey_of(raw, spectrum_error=wanted.spectrum_error)
 
     settings = {"data": _identity("astrom3"), "error": wanted.spectrum_error}
     return _some(_kept("stars-astrom3", settings, ("data/star_raw.py",), make), wanted)

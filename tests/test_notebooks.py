@@ -44,7 +44,7 @@ def notebook(request):
 
 def test_notebooks_are_numbered_and_the_first_is_the_entrance():
     assert NAMES[0] == "00_start_here"
-    assert all(re.fullmatch(r"\d\d_[a-z_]+", name) for name in NAMES)
+    assert all(re.fullmatch(r"\d\d_[a-z0-9_]+", name) for name in NAMES)
 
 
 def test_stored_without_outputs(notebook):

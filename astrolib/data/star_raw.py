@@ -64,6 +64,32 @@ def read_raw(folder: Path, seed: int = 42, fraction: str = "full") -> RawStars:
     return RawStars(catalogue, points, offsets, WAVELENGTH, flux, ivar, source)
 
 
+def published_splits(folder: Path) -> pd.DataFrame:
+    """Who is in which part of every split and subset that the authors published (AstroM3 card, section 2).
+
+    Parameters
+    ----------
+    folder : Path
+        As for `read_raw`.
+
+    Returns
+    -------
+    DataFrame
+        Index: ids. A column for each pair of seed and fraction whose tables are there, "split 42" for the
+        whole and "split 42 0.25" for a subset, with "train", "validation", "test" or "".
+    """
+    columns = {}
+    for share, fraction in zip(("", " 0.5", " 0.25", " 0.1"), FRACTIONS, strict=True):
+        for place in sorted(Path(folder).glob(f"splits/{fraction}/*")):
+            if all((place / name).is_file() for name in FILES.values()):
+                parts = [
+                    pd.read_csv(place / name, usecols=["id"], dtype=str)["id"].to_frame().assign(part=part)
+                    for part, name in FILES.items()
+                ]
+                columns[f"split {place.name}{share}"] = pd.concat(parts).set_index("id")["part"]
+    return pd.DataFrame(columns).fillna("")
+
+
 def _catalogue(folder: Path) -> Table:
     """Rows of the three tables of a split."""
     numbers = PHOTOMETRIC + METADATA

@@ -81,10 +81,17 @@ class Stars:
         return parts
 
     def _labelled(self, seed: int, fraction: float) -> dict[str, np.ndarray]:
-        """The stars of each part whose labels count: large classes are capped (AstroM3 card, section 2.4)."""
+        """The stars of each part whose labels count: large classes are capped (AstroM3 card, section 2.4).
+
+        The authors' own subsets where the catalogue has them, else drawn by their rule.
+        """
+        parts, published = self.parts(seed), f"split {seed} {fraction:g}"
         if fraction == 1:
-            return self.parts(seed)
-        return subset_parts(self.parts(seed), self.survey.label, fraction, seed)
+            return parts
+        if self.settings.split == "given" and published in self.survey.catalogue.colnames:
+            names = np.asarray(self.survey.catalogue[published]).astype(str)
+            return {part: rows[names[rows] == part] for part, rows in parts.items()}
+        return subset_parts(parts, self.survey.label, fraction, seed)
 
     def _standardizers(self, seed: int, fraction: float) -> dict[str, Standardizer]:
         """Means and deviations of the training split or, as AstroM3 has it, of its labelled subset."""

@@ -12,7 +12,7 @@ from astropy.io import fits
 
 from astrolib.data.galaxies import SurveyError
 from astrolib.data.star_preprocessing import CLASSES, METADATA, PHOTOMETRIC, WAVELENGTH, survey_of
-from astrolib.data.star_raw import read_lamost, read_raw
+from astrolib.data.star_raw import published_splits, read_lamost, read_raw
 
 MIRROR = Path(os.environ.get("ASTROLIB_DATA_DIR", "")) / "lamost_stars"
 HEADING = "### ASAS-SN\nHJD MAG MAG_ERR FLUX FLUX_ERR\n"
@@ -95,6 +95,20 @@ def test_everything_comes_back_in_its_place(folder):
         assert np.allclose(raw.ivar[row], np.interp(WAVELENGTH, wavelength, ivar), rtol=2e-3)
     survey = survey_of(raw, CLASSES)
     assert len(survey) == 5 and all(modality.present.all() for modality in survey.modalities.values())
+
+
+def test_published_splits_say_who_is_where_in_each_of_them(folder):
+    (folder / "splits/sub50/42").mkdir(parents=True)
+    for part in PARTS:  # a subset of one star a part
+        table = pd.read_csv(folder / f"splits/full/42/{part}.csv").head(1)
+        table.to_csv(folder / f"splits/sub50/42/{part}.csv", index=False)
+    (folder / "splits/sub25/42").mkdir(parents=True)  # tables that were not fetched: no column
+    splits = published_splits(folder)
+    assert list(splits) == ["split 42", "split 42 0.5"]
+    raw = read_raw(folder).catalogue
+    assert splits["split 42"].loc[list(raw["id"])].tolist() == list(raw["split"])
+    chosen = splits.index[splits["split 42 0.5"] != ""]
+    assert sorted(chosen) == sorted(ids[0] for ids in PARTS.values())
 
 
 def test_times_keep_their_precision(folder):

@@ -165,6 +165,28 @@ def test_pretraining_is_done_once_and_feeds_the_classifiers_of_its_seed(experime
     assert not same(untrained.projections, clip.projections)
 
 
+@pytest.mark.parametrize("seed", [42, 0, 66])
+def test_no_training_is_given_a_test_star_of_its_seed(incomplete, monkeypatch, seed):
+    stars, given = incomplete.stars, []
+    serve = stars.batches
+
+    def batches(rows, names, *size, **options):
+        given.append((rows, options))
+        return serve(rows, names, *size, **options)
+
+    monkeypatch.setattr(stars, "batches", batches)
+    monkeypatch.setattr(astrom3, "fit", lambda run, model, train, *_, **__: model)
+    incomplete.pretrain(seed)
+    for name in (*incomplete.names, "all"):
+        for way in astrom3.WAYS:
+            incomplete.train_classifier(name, 0.5, way, seed)
+    test = stars.parts(seed)["test"]
+    assert len(given) > 20 and {options["seed"] for _, options in given} == {seed}
+    assert not any(np.isin(rows, test).any() for rows, _ in given)
+    trained, validated = ([rows for rows, o in given if o.get("training", False) is t] for t in (True, False))
+    assert not np.isin(np.concatenate(trained), np.concatenate(validated)).any()
+
+
 def test_seeds_start_networks_differently_and_repeatably(experiment):
     first, again, other = (experiment.classifier("all", 1.0, "from scratch", seed) for seed in (1, 1, 2))
     assert same(first, again) and not same(first, other)

@@ -90,6 +90,21 @@ def test_a_catalogue_with_a_split_for_each_seed(simulated):
         stars_of(simulated, split="given").parts(42)
 
 
+def test_published_subsets_are_taken_where_the_catalogue_has_them(simulated):
+    survey = dataclasses.replace(simulated, catalogue=simulated.catalogue.copy())
+    rng, n = np.random.default_rng(0), len(simulated)
+    whole = rng.permutation(np.resize(["train", "train", "train", "validation", "test"], n))
+    survey.catalogue["split 42"] = whole
+    survey.catalogue["split 42 0.25"] = np.where(rng.random(n) < 0.3, whole, "")
+    stars = stars_of(survey, split="given")
+    for part, rows in stars.labelled(42, 0.25).items():
+        assert np.array_equal(rows, np.flatnonzero(np.asarray(survey.catalogue["split 42 0.25"]) == part))
+    drawn = stars.labelled(42, 0.5)  # by the paper's rule: this subset was not published
+    assert all(set(drawn[part]) < set(stars.parts(42)[part]) for part in PARTS)
+    again = stars_of(survey, split="paper").labelled(42, 0.25)["test"]
+    assert not np.array_equal(again, stars.labelled(42, 0.25)["test"])
+
+
 def test_a_survey_is_loaded_with_the_settings_of_the_profile(monkeypatch, simulated):
     asked = {}
 
