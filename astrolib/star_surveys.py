@@ -7,11 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from astrolib import paths
 from astrolib.data import eros, fetch, gaia
-from astrolib.data.derived import derived_folder
+from astrolib.data.derived import chosen_rows, dataset_identity, derived_folder
 from astrolib.data.galaxies import SurveyError
-from astrolib.data.manifest import load_manifest
 from astrolib.data.star_preprocessing import survey_of
 from astrolib.data.star_raw import published_splits, read_raw
 from astrolib.data.star_store import open_stars, save_stars
@@ -136,13 +134,13 @@ def _gaia(wanted: Wanted) -> StarSurvey:
         return gaia.gaia_survey(table, **decoded, rejected=rejected)
 
     code = ("data/gaia.py", "models/gaia_autoencoders.py")
-    settings = {"n_points": wanted.n_points, "data": _identity("gaia")}
+    settings = {"n_points": wanted.n_points, "data": dataset_identity(*DATASETS["gaia"])}
     return _some(_kept("stars-gaia", settings, code, make), wanted)
 
 
 def _eros(wanted: Wanted) -> StarSurvey:
     files = _fetch("eros", wanted)
-    settings = {"data": _identity("eros")}
+    settings = {"data": dataset_identity(*DATASETS["eros"])}
     return _some(_kept("stars-eros", settings, ("data/eros.py",), lambda: eros.read_eros(files)), wanted)
 
 
@@ -158,7 +156,7 @@ def _astrom3(wanted: Wanted) -> StarSurvey:
         raw = replace(raw, source="AstroM3Dataset (ASAS-SN, LAMOST, Gaia and others)")  # of all its seeds
         return survey_of(raw, spectrum_error=wanted.spectrum_error)
 
-    settings = {"data": _identity("astrom3"), "error": wanted.spectrum_error}
+    settings = {"data": dataset_identity(*DATASETS["astrom3"]), "error": wanted.spectrum_error}
     return _some(_kept("stars-astrom3", settings, ("data/star_raw.py",), make), wanted)
 
 
@@ -179,15 +177,6 @@ def _fetch(source: str, wanted: Wanted) -> dict[str, Path]:
     return {path.name: path for path in fetch.fetch(dataset, progress=wanted.progress).values()}
 
 
-def _identity(source: str) -> list:
-    """What tells one version of a dataset from another: published hashes, else size and date of the files."""
-    identity = []
-    for file in load_manifest(*DATASETS[source]).files:
-        stat = (paths.data_cache() / file.name).stat()
-        identity.append(file.hash or [file.name, stat.st_size, stat.st_mtime_ns])
-    return identity
-
-
 def _kept(name: str, settings: dict, code: tuple[str, ...] | list[str], make: Callable) -> StarSurvey:
     return open_stars(
         derived_folder(name, settings, (*code, *SCALING), lambda folder: save_stars(folder, make()))
@@ -195,9 +184,4 @@ def _kept(name: str, settings: dict, code: tuple[str, ...] | list[str], make: Ca
 
 
 def _some(survey: StarSurvey, wanted: Wanted) -> StarSurvey:
-    n, most = len(survey), wanted.n_stars
-    if most is None or most == n:
-        return survey
-    if most > n:
-        raise SurveyError(f"n_stars = {most:,}, but this survey has only {n:,} stars that can be used.")
-    return survey.subset(np.sort(np.random.default_rng(wanted.seed).choice(n, most, replace=False)))
+    return survey.subset(chosen_rows(len(survey), wanted.n_stars, wanted.seed, "stars"))

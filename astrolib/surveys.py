@@ -16,11 +16,10 @@ import numpy as np
 from astropy.table import Table
 from tqdm import tqdm
 
-from astrolib import paths, profiles, star_surveys
+from astrolib import profiles, star_surveys
 from astrolib.data import fetch
-from astrolib.data.derived import derived_folder
+from astrolib.data.derived import chosen_rows, dataset_identity, derived_folder
 from astrolib.data.galaxies import GalaxySurvey, SurveyError
-from astrolib.data.manifest import load_manifest
 from astrolib.data.photometry import read_photometry
 from astrolib.data.readers import UGRIZ, count_rows, read_galaxiesml, read_pasquet, read_tensor_dataset
 from astrolib.data.stamps import read_stamps
@@ -119,7 +118,7 @@ def _real_photometry(n_galaxies: int | None, image_size: int, seed: int, progres
 
     def blocks() -> Iterator[GalaxySurvey]:
         table, rejected = read_photometry(path)
-        table = table[_choice(len(table), n_galaxies, seed)]
+        table = table[chosen_rows(len(table), n_galaxies, seed, "galaxies")]
         parameters = twin.parameters_from_photometry(table, seed)
         parameters["id"] = table["id"]
         yield from _render(parameters, source, image_size, seed, progress, rejected)
@@ -128,7 +127,7 @@ def _real_photometry(n_galaxies: int | None, image_size: int, seed: int, progres
         "n_galaxies": n_galaxies,
         "image_size": image_size,
         "seed": seed,
-        "data": _identity("sdss_photometry"),
+        "data": dataset_identity("sdss_photometry"),
     }
     code = (*TWIN, "data/galaxies.py", "data/photometry.py")
     return _cached("real-photometry", settings, code, blocks)
@@ -182,7 +181,7 @@ def _converted(
                     yield (block := read(path, image_size, slice(start, start + BLOCK)))
                     bar.update(len(block) + len(block.rejected))
 
-    settings = {"image_size": image_size, "data": _identity(*DATASETS[source])}
+    settings = {"image_size": image_size, "data": dataset_identity(*DATASETS[source])}
     code = ("data/galaxies.py", "data/readers.py")
     return _some(_cached(source, settings, code, blocks), n_galaxies, seed)
 
@@ -205,28 +204,8 @@ def _fetch(source: str, progress: bool, files: list[str] | None = None) -> list[
     return list(fetch.fetch(dataset, files, progress).values())
 
 
-def _identity(dataset: str) -> list:
-    """What tells one version of a dataset from another: published hashes, else size and date of the files."""
-    identity = []
-    for file in load_manifest(dataset).files:
-        stat = (paths.data_cache() / file.name).stat()
-        identity.append(file.hash or [file.name, stat.st_size, stat.st_mtime_ns])
-    return identity
-
-
-def _choice(n: int, n_galaxies: int | None, seed: int) -> np.ndarray | slice:
-    """Sorted random rows, all of them if no number is given."""
-    if n_galaxies is None or n_galaxies == n:
-        return slice(None)
-    if n_galaxies > n:
-        raise SurveyError(
-            f"n_galaxies = {n_galaxies:,}, but this survey has only {n:,} galaxies that can be used."
-        )
-    return np.sort(np.random.default_rng(seed).choice(n, n_galaxies, replace=False))
-
-
 def _some(survey: GalaxySurvey, n_galaxies: int | None, seed: int) -> GalaxySurvey:
-    return survey.subset(_choice(len(survey), n_galaxies, seed))
+    return survey.subset(chosen_rows(len(survey), n_galaxies, seed, "galaxies"))
 
 
 def _cached(

@@ -9,6 +9,7 @@ import pytest
 from astrolib import paths, profiles, star_surveys, surveys
 from astrolib.data import derived
 from astrolib.data.galaxies import SurveyError
+from astrolib.data.manifest import load_manifest
 from astrolib.star_surveys import DATASETS, LATENTS, STAR_SOURCES, load_stars
 
 MIRROR = os.environ.get("ASTROLIB_DATA_DIR")  # of the person who runs the tests, before a fixture moves it
@@ -31,7 +32,7 @@ def test_every_source_has_its_datasets_and_every_profile_its_sources():
     assert {*STAR_SOURCES, ""} == set(DATASETS) and set(LATENTS) <= set(STAR_SOURCES)
     for datasets in DATASETS.values():
         for dataset in datasets:
-            surveys.load_manifest(dataset)
+            load_manifest(dataset)
     for name in profiles.available():
         settings = profiles.load(name).astrom3
         assert settings.data.source in STAR_SOURCES and settings.second.source in DATASETS
@@ -107,17 +108,6 @@ def test_an_interrupted_drawing_is_not_taken_for_a_survey(monkeypatch):
     monkeypatch.setattr(star_surveys, "save_stars", save)
     assert len(simulated()) > 0
     assert [path.suffix for path in paths.arrays().glob("stars-simulated-*") if path.is_dir()] == [""]
-
-
-def test_some_stars_are_random_ones_in_the_order_of_the_survey():
-    whole = simulated()
-    wanted = star_surveys.Wanted(10, 1, 1.0, "sigma", 3, False)
-    some = star_surveys._some(whole, wanted)
-    rows = [whole.ids.tolist().index(name) for name in some.ids]
-    assert rows == sorted(set(rows)) and len(rows) == 10 and rows != list(range(10))
-    assert star_surveys._some(whole, wanted).fingerprint() == some.fingerprint()
-    with pytest.raises(SurveyError, match="n_stars = 1,000, but this survey has only"):
-        star_surveys._some(whole, star_surveys.Wanted(1000, 1, 1.0, "sigma", 3, False))
 
 
 # ---------------------------------------------------------------- what counts as code of a twin

@@ -11,6 +11,7 @@ from torch.utils.data import TensorDataset
 
 from astrolib import paths, profiles, surveys
 from astrolib.data.galaxies import SurveyError
+from astrolib.data.manifest import load_manifest
 from astrolib.surveys import DATASETS, GALAXY_SOURCES, datasets_of, load_galaxies, main
 
 MIRROR = os.environ.get(
@@ -34,7 +35,7 @@ def place(dataset: str, monkeypatch, write) -> None:
     manifests = paths.data_cache() / "manifests"
     manifests.mkdir(parents=True)
     files = []
-    for file in surveys.load_manifest(dataset).files:
+    for file in load_manifest(dataset).files:
         path = paths.data_cache() / file.name
         path.parent.mkdir(parents=True, exist_ok=True)
         write(path)
@@ -65,7 +66,7 @@ def test_every_source_has_its_datasets_and_every_profile_its_source():
     assert GALAXY_SOURCES.keys() == DATASETS.keys()
     for datasets in DATASETS.values():
         for dataset in datasets:
-            surveys.load_manifest(dataset)
+            load_manifest(dataset)
     for name in profiles.available():
         assert profiles.load(name).astromae.data.source in GALAXY_SOURCES
     assert datasets_of("demo") == []

@@ -1,4 +1,4 @@
-"""Folders of arrays that are made once from settings and code, and found again ever after."""
+"""Arrays that are made once from files, settings and code, and found again ever after."""
 
 import ast
 import hashlib
@@ -6,9 +6,12 @@ import json
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+import numpy as np
 from filelock import FileLock
 
 from astrolib import paths
+from astrolib.data.galaxies import SurveyError
+from astrolib.data.manifest import load_manifest
 
 PACKAGE = Path(__file__).parent.parent
 
@@ -43,3 +46,27 @@ def derived_folder(name: str, settings: dict, code: Iterable[str], make: Callabl
             if not folder.is_dir():  # unless another process made it while this one waited
                 make(folder)
     return folder
+
+
+def dataset_identity(dataset: str) -> list:
+    """What tells one version of a dataset from another: published hashes, else size and date of the files."""
+    identity = []
+    for file in load_manifest(dataset).files:
+        stat = (paths.data_cache() / file.name).stat()
+        identity.append(file.hash or [file.name, stat.st_size, stat.st_mtime_ns])
+    return identity
+
+
+def chosen_rows(n: int, wanted: int | None, seed: int, what: str) -> np.ndarray | slice:
+    """Sorted random rows out of `n`, all of them if no number is wanted.
+
+    Raises
+    ------
+    SurveyError
+        If there are not as many; `what` they are, "galaxies" or "stars", is in the message.
+    """
+    if wanted is None or wanted == n:
+        return slice(None)
+    if wanted > n:
+        raise SurveyError(f"n_{what} = {wanted:,}, but this survey has only {n:,} {what} that can be used.")
+    return np.sort(np.random.default_rng(seed).choice(n, wanted, replace=False))

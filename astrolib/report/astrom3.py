@@ -9,7 +9,6 @@ is the profile's main one, "astrom3_eros1" the second; file names begin with it.
 draws all figures and tables again without any training.
 """
 
-import argparse
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -234,17 +233,7 @@ def redraw(profile: str) -> list[str]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line; returns the exit code."""
-    parser = argparse.ArgumentParser(
-        prog="python -m astrolib.report.astrom3", description=__doc__.split("\n")[0]
-    )
-    parser.add_argument("--profile", default="demo", help=f"one of {', '.join(profiles.available())}")
-    try:
-        names = redraw(parser.parse_args(arguments).profile)
-    except (results.MissingResult, profiles.ProfileError) as error:
-        print(error, file=sys.stderr)
-        return 1
-    print(f"Drew {len(names)} figures and tables.")
-    return 0
+    return results.redraw_command("astrolib.report.astrom3", __doc__.split("\n")[0], redraw, arguments)
 
 
 # ---------------------------------------------------------------- shared by the figures

@@ -8,7 +8,6 @@ under `astrolib.paths.figures(profile)`, and returns it for the notebook.
 draws all figures and tables again without any training.
 """
 
-import argparse
 import sys
 from collections.abc import Sequence
 
@@ -270,17 +269,7 @@ def redraw(profile: str) -> list[str]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line; returns the exit code."""
-    parser = argparse.ArgumentParser(
-        prog="python -m astrolib.report.astromae", description=__doc__.split("\n")[0]
-    )
-    parser.add_argument("--profile", default="demo", help=f"one of {', '.join(profiles.available())}")
-    try:
-        names = redraw(parser.parse_args(arguments).profile)
-    except (results.MissingResult, profiles.ProfileError) as error:
-        print(error, file=sys.stderr)
-        return 1
-    print(f"Drew {len(names)} figures and tables.")
-    return 0
+    return results.redraw_command("astrolib.report.astromae", __doc__.split("\n")[0], redraw, arguments)
 
 
 # ---------------------------------------------------------------- shared by the figures

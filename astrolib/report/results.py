@@ -1,6 +1,9 @@
 """What notebooks leave behind: numbers on disk, and figures and tables drawn from them without training."""
 
+import argparse
 import os
+import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +11,7 @@ import pandas as pd
 from IPython.display import Markdown
 from matplotlib.figure import Figure
 
-from astrolib import paths
+from astrolib import paths, profiles
 from astrolib.report import style, tables
 
 
@@ -66,6 +69,29 @@ def save_table(profile: str, name: str, table: pd.DataFrame) -> Markdown:
     """Save a table among the profile's as csv and md, and hand it back for display."""
     tables.save_table(table, paths.figures(profile), name)
     return Markdown(tables.markdown(table))
+
+
+def redraw_command(module: str, description: str, redraw: Callable, arguments: Sequence[str] | None) -> int:
+    """Command line of a module that draws a paper's figures again; returns the exit code.
+
+    Parameters
+    ----------
+    module, description : str
+        For its help.
+    redraw : callable
+        ``redraw(profile)`` draws everything and returns the names.
+    arguments : sequence of str, optional
+        Of the command line; by default those of the process.
+    """
+    parser = argparse.ArgumentParser(prog=f"python -m {module}", description=description)
+    parser.add_argument("--profile", default="demo", help=f"one of {', '.join(profiles.available())}")
+    try:
+        names = redraw(parser.parse_args(arguments).profile)
+    except (MissingResult, profiles.ProfileError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    print(f"Drew {len(names)} figures and tables.")
+    return 0
 
 
 def _existing(profile: str, file: str) -> Path:

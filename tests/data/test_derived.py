@@ -2,11 +2,13 @@
 
 import threading
 
+import numpy as np
 import pytest
 
 from astrolib import paths
 from astrolib.data import derived
-from astrolib.data.derived import derived_folder
+from astrolib.data.derived import chosen_rows, derived_folder
+from astrolib.data.galaxies import SurveyError
 
 
 @pytest.fixture
@@ -81,3 +83,13 @@ def test_two_who_ask_at_once_make_it_once(code):
 def test_a_module_that_is_not_there_is_an_error(code):
     with pytest.raises(FileNotFoundError):
         derived_folder("stars", {}, ["nothing.py"], make)
+
+
+def test_some_rows_are_random_ones_in_order():
+    rows = chosen_rows(100, 10, 3, "stars")
+    assert len(set(rows.tolist())) == 10 and (np.diff(rows) > 0).all() and rows.tolist() != list(range(10))
+    assert np.array_equal(rows, chosen_rows(100, 10, 3, "stars"))
+    assert not np.array_equal(rows, chosen_rows(100, 10, 4, "stars"))
+    assert chosen_rows(100, None, 3, "stars") == chosen_rows(100, 100, 3, "stars") == slice(None)
+    with pytest.raises(SurveyError, match="n_stars = 1,000, but this survey has only 100 stars"):
+        chosen_rows(100, 1000, 3, "stars")

@@ -1,28 +1,15 @@
 """What is found without labels, at the smallest size: neighbours, outliers, subclasses, and what is kept."""
 
-import importlib.util
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
 from sklearn.metrics import adjusted_rand_score
 
-from astrolib.papers import astrom3, astrom3_discovery
+from astrolib.papers import astrom3_discovery
 from astrolib.papers.astrom3_discovery import Discovery
 from astrolib.report import results
 
-SPEC = importlib.util.spec_from_file_location("small_stars", Path(__file__).with_name("small_stars.py"))
-small_stars = importlib.util.module_from_spec(SPEC)
-SPEC.loader.exec_module(small_stars)
-small_survey = small_stars.small_survey
-
 TRIMODAL = ("photometry", "spectra", "metadata")
-
-
-@pytest.fixture(scope="module")
-def home(tmp_path_factory):
-    return tmp_path_factory.mktemp("discovery")
 
 
 @pytest.fixture
@@ -39,19 +26,14 @@ def maps(monkeypatch):
 
 
 @pytest.fixture
-def discovery(home, monkeypatch, maps):
-    monkeypatch.setenv("ASTROLIB_BUILD", str(home))
-    return Discovery(astrom3.Experiment("smallest"))
+def discovery(experiment, maps):
+    return Discovery(experiment)
 
 
 @pytest.fixture
-def incomplete(home, monkeypatch, maps):
+def lacking(incomplete, maps):
     """Some stars lack something, and nobody knows the truth."""
-    monkeypatch.setenv("ASTROLIB_BUILD", str(home))
-    experiment = astrom3.Experiment("smallest")
-    experiment.prefix = "incomplete"
-    experiment.stars.survey = small_survey(240, image=True)
-    return Discovery(experiment)
+    return Discovery(incomplete)
 
 
 def kept(name, prefix="astrom3"):
@@ -137,12 +119,12 @@ def test_without_any_of_the_classes_the_most_frequent_ones_are_asked_for(discove
     assert sorted(label[arrays("queries")["query_row"]]) == sorted(frequent)
 
 
-def test_pictures_of_an_incomplete_survey(incomplete):
-    incomplete.keep_queries(["EA"], k=3)
+def test_pictures_of_an_incomplete_survey(lacking):
+    lacking.keep_queries(["EA"], k=3)
     found = arrays("queries", "incomplete")
-    for name, modality in incomplete.survey.modalities.items():
+    for name, modality in lacking.survey.modalities.items():
         assert modality.present[found["query_row"]].all()  # a query has every view
-        hits = np.concatenate([found[f"hits {a}>{name}"].ravel() for a in incomplete.experiment.names])
+        hits = np.concatenate([found[f"hits {a}>{name}"].ravel() for a in lacking.experiment.names])
         assert modality.present[hits].all()
     assert found["dmdt"].shape == (len(found["row"]), 6, 4)
 
@@ -180,9 +162,9 @@ def test_retrieval_is_scored_within_and_across_modalities(discovery):
     assert across.loc["median rank", "value"] == pytest.approx(np.median(ranks), abs=1)
 
 
-def test_stars_without_both_views_are_no_queries(incomplete):
-    table = incomplete.keep_retrieval().set_index(["query", "target"])
-    test, modalities = incomplete.parts["test"], incomplete.survey.modalities
+def test_stars_without_both_views_are_no_queries(lacking):
+    table = lacking.keep_retrieval().set_index(["query", "target"])
+    test, modalities = lacking.parts["test"], lacking.survey.modalities
     for a, b in (("photometry", "spectra"), ("metadata", "metadata"), ("spectra", "dmdt")):
         both = modalities[a].present[test] & modalities[b].present[test]
         assert (table.loc[(a, b), "n_queries"] == both.sum()).all() and both.sum() < len(test)
@@ -232,13 +214,13 @@ def test_planted_stars_are_scored(discovery):
     assert (table["n_planted"] > 0).any()
 
 
-def test_where_nobody_knows_the_truth_nothing_is_scored(incomplete):
-    incomplete.keep_outliers()
+def test_where_nobody_knows_the_truth_nothing_is_scored(lacking):
+    lacking.keep_outliers()
     table = kept("outliers", "incomplete")
     assert (table["truth"] == "").all()
     with pytest.raises(results.MissingResult):
         kept("planted", "incomplete")
-    absent = ~incomplete.survey.modalities["spectra"].present
+    absent = ~lacking.survey.modalities["spectra"].present
     assert (
         table.loc[absent, "distance spectra"].isna().all() and not table.loc[absent, "flagged spectra"].any()
     )
@@ -272,12 +254,12 @@ def test_no_group_is_large_enough(discovery, capsys):
     assert "left out" in capsys.readouterr().out
 
 
-def test_subtypes_of_a_catalogue(incomplete, capsys):
-    survey = incomplete.survey
+def test_subtypes_of_a_catalogue(lacking, capsys):
+    survey = lacking.survey
     names, rng = np.array(survey.class_names)[survey.label], np.random.default_rng(1)
     survey.catalogue["subtype"] = np.where(names == "SR", rng.choice(["", "SRA", "SRB"], len(names)), "")
     survey.catalogue["chemistry"] = np.where(names == "SR", rng.choice(["carbon", "oxygen"], len(names)), "")
-    scores = incomplete.keep_subclasses(["SR", "SRA", "EA"])
+    scores = lacking.keep_subclasses(["SR", "SRA", "EA"])
     sources = scores.groupby("group")["truth_source"].agg(set)
     assert sources["SR"] == {"catalogue label"} and sources["SRA"] == {"CN index of the decoded spectra"}
     assert "EA" not in sources.index  # nothing is known of it, so it has no score

@@ -1,9 +1,7 @@
 """A survey cut into parts: no leaks, who is where, what a batch holds, and the plain baseline."""
 
 import dataclasses
-import importlib.util
 import os
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,11 +16,6 @@ from astrolib.data.star_views import StarView
 from astrolib.papers import stars as module
 from astrolib.papers.stars import Stars
 from astrolib.simulate.stars import draw_stars
-
-SPEC = importlib.util.spec_from_file_location("small_stars", Path(__file__).with_name("small_stars.py"))
-small_stars = importlib.util.module_from_spec(SPEC)
-SPEC.loader.exec_module(small_stars)
-small_survey = small_stars.small_survey
 
 MIRROR = os.environ.get("ASTROLIB_DATA_DIR")  # of the person who runs the tests, before a fixture moves it
 SETTINGS = profiles.load("smallest").astrom3.data
@@ -163,7 +156,7 @@ def test_bad_stars_are_counted_and_the_others_reach_the_networks(monkeypatch):
     assert present.logical_not().nonzero().flatten().tolist() == [1]
 
 
-def test_a_class_that_is_never_trained_on_and_a_star_in_two_parts_stop_the_experiment():
+def test_a_class_that_is_never_trained_on_and_a_star_in_two_parts_stop_the_experiment(small_survey):
     survey = small_survey(60, missing=False)
     split = np.where(survey.label == 1, "test", "train")
     split[:6] = "val"
@@ -180,7 +173,7 @@ def test_a_class_that_is_never_trained_on_and_a_star_in_two_parts_stop_the_exper
 # ---------------------------------------------------------------- batches
 
 
-def test_standardizers_of_the_split_or_of_the_subset():
+def test_standardizers_of_the_split_or_of_the_subset(small_survey):
     survey = small_survey()
     columns, present = survey.modalities["metadata"].values, survey.modalities["metadata"].present
     whole, subset = stars_of(survey, statistics="split"), stars_of(survey, statistics="subset")
@@ -197,7 +190,7 @@ def test_standardizers_of_the_split_or_of_the_subset():
     assert not np.allclose(mean(subset, 0.5), mean(subset, 1.0))
 
 
-def test_a_batch_has_every_view_of_its_stars_and_says_who_lacks_one():
+def test_a_batch_has_every_view_of_its_stars_and_says_who_lacks_one(small_survey):
     survey = small_survey(image=True)
     stars = stars_of(survey)
     rows = stars.parts(42)["train"]
@@ -220,13 +213,13 @@ def test_a_batch_has_every_view_of_its_stars_and_says_who_lacks_one():
     assert torch.allclose(seen.mean(dim=0), torch.zeros(4), atol=1e-5)
 
 
-def test_only_the_modalities_asked_for_are_in_a_batch():
+def test_only_the_modalities_asked_for_are_in_a_batch(small_survey):
     stars = stars_of(small_survey())
     (batch,) = stars.batches(np.arange(8), ["metadata"], 100, seed=42).epoch()
     assert set(batch) == {"metadata", "metadata.present", "label", "index"}
 
 
-def test_training_shuffles_and_a_short_last_batch_is_dropped_unless_it_is_the_only_one():
+def test_training_shuffles_and_a_short_last_batch_is_dropped_unless_it_is_the_only_one(small_survey):
     stars = stars_of(small_survey())
     rows = np.arange(50)
 
@@ -241,7 +234,7 @@ def test_training_shuffles_and_a_short_last_batch_is_dropped_unless_it_is_the_on
     assert [len(index) for index in epoch(64, drop_last=True)] == [50]
 
 
-def test_stars_are_used_by_what_they_have():
+def test_stars_are_used_by_what_they_have(small_survey):
     survey = small_survey()
     stars, rows = stars_of(survey), np.arange(len(survey))
     for name, modality in survey.modalities.items():
@@ -254,7 +247,7 @@ def test_stars_are_used_by_what_they_have():
 
 
 @pytest.mark.parametrize("name", ["photometry", "spectra", "metadata", "dmdt", "all"])
-def test_features_are_finite_and_one_row_for_each_star(name):
+def test_features_are_finite_and_one_row_for_each_star(name, small_survey):
     survey = small_survey(image=True)
     stars = stars_of(survey)
     features = stars.features(name)
@@ -264,7 +257,7 @@ def test_features_are_finite_and_one_row_for_each_star(name):
     assert features.shape[1] == (sum(widths.values()) if name == "all" else widths[name])
 
 
-def test_features_of_a_light_curve_do_not_see_its_padding():
+def test_features_of_a_light_curve_do_not_see_its_padding(small_survey):
     survey = small_survey(missing=False)
     curve = survey.modalities["photometry"]
     longer = np.concatenate([curve.values, np.zeros((len(survey), 7, 3), np.float32)], axis=1)
@@ -276,7 +269,7 @@ def test_features_of_a_light_curve_do_not_see_its_padding():
     assert features[0, :7] == pytest.approx(np.quantile(flux, module.QUANTILES), rel=1e-4)
 
 
-def test_published_latents_stand_for_what_was_decoded_from_them():
+def test_published_latents_stand_for_what_was_decoded_from_them(small_survey):
     survey = small_survey(missing=False)
     rng = np.random.default_rng(0)
     survey.catalogue.update(Table({f"latent_mu_{k}": rng.normal(size=len(survey)) for k in range(15)}))
@@ -289,7 +282,7 @@ def test_published_latents_stand_for_what_was_decoded_from_them():
     np.testing.assert_array_equal(stars.features("metadata"), survey.modalities["metadata"].values)
 
 
-def test_the_forest_is_scikit_learns_on_the_labelled_stars():
+def test_the_forest_is_scikit_learns_on_the_labelled_stars(small_survey):
     survey, rng = small_survey(240), np.random.default_rng(1)
     guessed = np.where(
         rng.random(240) < 0.5, rng.integers(0, 3, 240), survey.label

@@ -1,18 +1,17 @@
-"""A small survey of stars with missing modalities, made up; classes differ in every modality."""
+"""What tests of the star papers share: a small made-up survey, and experiments on it."""
 
 import numpy as np
+import pytest
 from astropy.table import Table
 
 from astrolib.data.stars import Modality, StarSurvey
+from astrolib.papers import astrom3
 
 CLASSES = ("EA", "M", "SR")
 
 
-def small_survey(n: int = 120, *, missing: bool = True, image: bool = False, seed: int = 0) -> StarSurvey:
-    """Photometry, spectra and metadata (and images) of `n` stars; with `missing` a quarter lacks something.
-
-    Star 0 has a spectrum only, star 1 has a light curve only, and so on: see `has`.
-    """
+def make_survey(n: int = 120, *, missing: bool = True, image: bool = False, seed: int = 0) -> StarSurvey:
+    """Views in which classes differ; with `missing` many stars lack one of them, and some lack two."""
     rng = np.random.default_rng(seed)
     label = rng.integers(0, len(CLASSES), n)
     has = np.ones((3, n), bool)
@@ -58,3 +57,31 @@ def small_survey(n: int = 120, *, missing: bool = True, image: bool = False, see
         modalities["dmdt"] = Modality("image", pixels, ("share",), np.ones(n, np.int32))
     catalogue = Table({"id": [f"star {k}" for k in range(n)], "period": rng.uniform(0.3, 2, n)})
     return StarSurvey(modalities, label, CLASSES, catalogue, "simulated noise")
+
+
+@pytest.fixture
+def small_survey():
+    """``small_survey(n=120, missing=True, image=False)``: noise that knows its class."""
+    return make_survey
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    """Things are trained once for all tests of a file."""
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture
+def experiment(home, monkeypatch):
+    """AstroM3 on simulated stars at the smallest size."""
+    for tree in ("BUILD", "FIGURES"):
+        monkeypatch.setenv(f"ASTROLIB_{tree}", str(home / tree.lower()))
+    return astrom3.Experiment("smallest")
+
+
+@pytest.fixture
+def incomplete(experiment, monkeypatch):
+    """AstroM3 on four modalities, some of which some stars lack; nobody knows the truth."""
+    experiment.prefix, experiment.stars.survey = "incomplete", make_survey(240, image=True)
+    monkeypatch.setattr(astrom3, "_experiment", lambda *_: experiment)  # of the jobs, too
+    return experiment
