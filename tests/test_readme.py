@@ -11,13 +11,19 @@ README = (paths.project() / "README.md").read_text()
 FIGURES = paths.project() / "figures"
 
 
+def section(title: str) -> str:
+    return README.partition(f"## {title}")[2].partition("\n## ")[0]
+
+
+def table_rows(text: str) -> list[list[str]]:
+    """Cells of the only table in a text, without its heading and without bold type."""
+    lines = [line for line in text.splitlines() if line.startswith("|")]
+    return [[cell.strip().replace("*", "") for cell in line.strip("|").split("|")] for line in lines[2:]]
+
+
 def quoted_rows() -> dict[str, list[str]]:
-    """Cells of the results table by network."""
-    table = README.partition("## Results")[2].partition("\n## ")[0]
-    rows = [
-        [cell.strip() for cell in line.strip("| ").split("|")] for line in table.splitlines() if "|" in line
-    ]
-    return {cells[0].replace("*", ""): cells[1:] for cells in rows[2:]}
+    """Cells of AstroMAE's results table by network."""
+    return {cells[0]: cells[1:] for cells in table_rows(section("Results: AstroMAE"))}
 
 
 def test_results_table_is_that_of_the_sample_profile():
@@ -39,7 +45,27 @@ def test_results_table_is_that_of_the_sample_profile():
 
 def test_results_say_where_their_data_come_from():
     (source,) = pd.read_csv(FIGURES / "sample/astromae_table4.csv")["source"].unique()
-    assert source in README.partition("## Results")[2].partition("\n## ")[0]
+    assert source in section("Results: AstroMAE")
+    (source,) = pd.read_csv(FIGURES / "sample/astrom3_table_aj.csv").query("n_seeds > 0")["source"].unique()
+    assert source in section("Results: AstroM³")
+
+
+def test_star_table_is_that_of_the_sample_profile():
+    table = pd.read_csv(FIGURES / "sample/astrom3_table_aj.csv").query("n_seeds > 0")
+    table = table.set_index(["modality", "fraction", "clip"])
+    rows = table_rows(section("Results: AstroM³"))
+    assert {(cells[0], cells[1]) for cells in rows} == {
+        (modality, f"{fraction:.0%}") for modality, fraction, _ in table.index if fraction in (0.1, 1.0)
+    }
+    for modality, labels, scratch, clip, gain, paper_gain, forest in rows:
+        fraction = float(labels.strip("%")) / 100
+        ours = [table.loc[(modality, fraction, way)] for way in (0, 1)]
+        for quoted, row in zip((scratch, clip), ours, strict=True):
+            assert quoted == f"{row['mean']:.1f} ± {row['std']:.1f}"
+        assert gain == f"{ours[1]['mean'] - ours[0]['mean']:+.1f}"
+        known = pd.notna(ours[0]["paper_mean"])
+        assert paper_gain == (f"{ours[1]['paper_mean'] - ours[0]['paper_mean']:+.1f}" if known else "")
+        assert forest == f"{ours[0]['baseline_mean']:.1f}"
 
 
 def test_everything_linked_is_there():

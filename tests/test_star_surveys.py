@@ -1,15 +1,23 @@
 """The door to star surveys: names, what is kept, what is made again, and the real data."""
 
 import ast
+import dataclasses
+import itertools
 import os
+import zipfile
 
 import numpy as np
+import pandas as pd
 import pytest
+from astropy.io import fits
 
 from astrolib import paths, profiles, star_surveys, surveys
 from astrolib.data import derived
 from astrolib.data.galaxies import SurveyError
 from astrolib.data.manifest import load_manifest
+from astrolib.data.star_preprocessing import METADATA, PHOTOMETRIC
+from astrolib.data.star_splits import SEEDS
+from astrolib.papers.stars import Stars
 from astrolib.star_surveys import DATASETS, LATENTS, STAR_SOURCES, load_stars
 
 MIRROR = os.environ.get("ASTROLIB_DATA_DIR")  # of the person who runs the tests, before a fixture moves it
@@ -167,3 +175,40 @@ def test_eros_keeps_its_official_split(mirror):
     assert (np.asarray(survey.catalogue["split"]) == "test").sum() == 729
     with pytest.raises(SurveyError, match="only 3,641"):
         load("eros", n_stars=5000)
+
+
+def test_the_papers_own_stars_come_through_the_door_with_all_their_splits(monkeypatch, tmp_path):
+    """Files in the published form: a zip of light curves, LAMOST spectra, tables of every split."""
+    folder, rng = tmp_path / "data" / "astrom3_raw", np.random.default_rng(0)
+    monkeypatch.setenv("ASTROLIB_DATA_DIR", str(tmp_path / "data"))
+    parts = {"train": ["1", "2", "3"], "val": ["4"], "test": ["5"]}
+    (folder / "spectra" / "EW").mkdir(parents=True)
+    with zipfile.ZipFile(folder / "photometry.zip", "w") as archive:
+        for star in "12345":
+            times = np.sort(rng.uniform(2457000, 2458500, 20))
+            fluxes = rng.normal(9, 1, 20).tolist()
+            lines = [f"{t!r} 14.2 0.02 {f!r} 0.1" for t, f in zip(times.tolist(), fluxes, strict=True)]
+            archive.writestr(f"vardb_files/star{star}.dat", "\n".join(["#", "#", *lines]))
+            header = fits.Header({"COEFF0": 3.5682, "COEFF1": 1e-4})
+            image = rng.uniform(1, 2, (2, 3909)).astype(np.float32)
+            fits.PrimaryHDU(image, header).writeto(folder / f"spectra/EW/spec-{star}.fits")
+    columns = dict.fromkeys(PHOTOMETRIC + METADATA, 1.5)
+    for fraction, seed in itertools.product(("full", "sub50", "sub25", "sub10"), SEEDS):
+        place = folder / "splits" / fraction / str(seed)
+        place.mkdir(parents=True)
+        (place / "info.json").write_text("{}")
+        for part, ids in parts.items():
+            rows = [
+                {"id": i, "target": "EW", "name": f"star{i}", "spec_filename": f"spec-{i}.fits"} | columns
+                for i in (ids if fraction == "full" else ids[:1])
+            ]
+            pd.DataFrame(rows).to_csv(place / f"{part}.csv", index=False)
+    survey = load_stars("astrom3", progress=False)
+    assert len(survey) == 5 and survey.source.startswith("AstroM3Dataset (ASAS-SN")
+    assert [m.values.shape[1:] for m in survey.modalities.values()] == [(20, 3), (2, 2575), (34,)]
+    assert survey.catalogue["split 123"].tolist() == ["train"] * 3 + ["validation", "test"]
+    assert survey.catalogue["split 66 0.25"].tolist() == ["train", "", "", "validation", "test"]
+    stars = Stars(dataclasses.replace(profiles.load("paper").astrom3.data, fewest_stars=0))
+    assert {part: len(rows) for part, rows in stars.labelled(12, 0.1).items()} == {
+        "train": 1, "validation": 1, "test": 1
+    }  # fmt: skip

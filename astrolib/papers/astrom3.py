@@ -13,7 +13,6 @@ tables are made in `astrolib.papers.astrom3_results`; what the embeddings tell w
 """
 
 import dataclasses
-import os
 import sys
 from collections.abc import Iterable, Sequence
 from functools import cache
@@ -258,17 +257,35 @@ class Experiment:
         """Stars of a part whose labels count and that have the modality."""
         return self.stars.having(self.stars.labelled(seed, fraction)[part], self.used(modality))
 
-    def side_by_side(self, jobs: Sequence[tuple[str, tuple]], what: str) -> list:
-        """Call methods of this experiment, as many at a time as there are workers, a thread for each."""
-        workers = self.settings.workers or len(os.sched_getaffinity(0))
+    def side_by_side(
+        self, jobs: Sequence[tuple[str, tuple]], what: str, costs: Sequence[float] | None = None
+    ) -> list:
+        """Call methods of this experiment, as many at a time as there are workers, a thread for each.
+
+        Parameters
+        ----------
+        jobs : sequence of (str, tuple)
+            Name of a method and its arguments.
+        what : str
+            For the progress bar.
+        costs : sequence of float, optional
+            How much work each job is, so that the time left can be told; by default all the same.
+        """
+        workers = self.settings.workers or joblib.cpu_count()
         if self.device == "cuda" or workers == 1:
             done: Iterable = (_work(self.profile, self.prefix, *job, threads=None) for job in jobs)
         else:
             parallel = joblib.Parallel(n_jobs=workers, return_as="generator")
             work = joblib.delayed(_work)
             done = parallel(work(self.profile, self.prefix, *job, threads=1) for job in jobs)
-        bar = {"desc": f"{self.prefix} {what}", "file": sys.stdout, "mininterval": 5.0}
-        return list(tqdm(done, total=len(jobs), **bar))
+        costs, found = costs or [1] * len(jobs), []
+        shape = "{l_bar}{bar}| [{elapsed}<{remaining}, {rate_fmt}]"
+        words = {"unit": "units of work", "unit_scale": True, "file": sys.stdout, "mininterval": 5.0}
+        with tqdm(total=sum(costs), desc=f"{self.prefix} {what}", bar_format=shape, **words) as bar:
+            for made, cost in zip(done, costs, strict=True):
+                found.append(made)
+                bar.update(cost)
+        return found
 
     def keep(self, name: str, table: pd.DataFrame) -> None:
         """Keep a table of results under a name, with the survey's source in every row."""

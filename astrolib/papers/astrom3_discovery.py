@@ -266,8 +266,10 @@ class Discovery:
 
 def _planted(table: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
     """How well several rules find the stars that were planted."""
-    flagged = {f"flagged by {ALL}": table[f"flagged {ALL}"]}
-    flagged |= {f"flagged by {k} or more": table["n_flagged"] >= k for k in range(1, len(names) + 1)}
+    flagged = {"flagged in the fused embedding": table[f"flagged {ALL}"]}
+    flagged |= {
+        f"flagged in {k} or more modalities": table["n_flagged"] >= k for k in range(1, len(names) + 1)
+    }
     rows = []
     for rule, chosen in flagged.items():
         for kind in ("mislabelled", "outlier", "either"):

@@ -82,7 +82,8 @@ def scores(experiment: Experiment) -> pd.DataFrame:
     """
     keep_pretraining(experiment)
     jobs, n_classes = grid(experiment), len(experiment.class_names)
-    predictions = experiment.side_by_side([("classify", job) for job in jobs], "classifiers")
+    costs = [_cost(experiment, *job) for job in jobs]
+    predictions = experiment.side_by_side([("classify", job) for job in jobs], "classifiers", costs)
     rows, tables = [], []
     for job, table in zip(jobs, predictions, strict=True):
         labels = dict(zip(KEYS, job, strict=True))
@@ -101,6 +102,18 @@ def scores(experiment: Experiment) -> pd.DataFrame:
     experiment.keep("predictions", pd.concat(tables, ignore_index=True))
     experiment.keep("scores", kept := pd.DataFrame(rows))
     return kept
+
+
+def _cost(experiment: Experiment, modality: str, fraction: float, way: str, seed: int) -> float:
+    """Roughly what a classifier takes, in passes of a star through an encoder of light curves."""
+    kinds = [experiment.stars.survey.modalities[name].kind for name in experiment.used(modality)]
+    optimization, _ = experiment.recipe(modality, fraction, way)
+    epochs = 1 if way == FOREST else optimization.epochs
+    return (
+        len(experiment.labelled_rows(modality, fraction, seed, "train"))
+        * epochs
+        * sum(1.0 if kind == "light curve" else 0.2 for kind in kinds)
+    )
 
 
 def keep_importance(experiment: Experiment) -> pd.DataFrame:

@@ -204,7 +204,7 @@ def test_real_surveys_go_the_same_way(monkeypatch, prefix, names, source):
     stars.settings = dataclasses.replace(stars.settings, n_stars=1500, n_points=8)
     stars.settings = dataclasses.replace(stars.settings, fewest_stars=30)
     assert experiment.names == names and source in stars.survey.source
-    monkeypatch.setattr(experiment, "side_by_side", lambda jobs, what: [
+    monkeypatch.setattr(experiment, "side_by_side", lambda jobs, what, costs=None: [
         getattr(experiment, method)(*arguments, progress=False) for method, arguments in jobs
     ])  # fmt: skip
     scores = made.scores(experiment)

@@ -201,11 +201,14 @@ def test_planted_stars_are_scored(discovery):
     shares = [f"{name}{end}" for name in ("precision", "recall") for end in ("", "_low", "_high")]
     assert {"rule", "kind", "n_planted", "n_found", "n_flagged", "source", *shares} == set(table.columns)
     assert not table.duplicated(["rule", "kind"]).any()
-    assert set(table["rule"]) == {"flagged by all", *(f"flagged by {k} or more" for k in (1, 2, 3))}
+    assert set(table["rule"]) == {
+        "flagged in the fused embedding",
+        *(f"flagged in {k} or more modalities" for k in (1, 2, 3)),
+    }
     for row in table.itertuples():
         chosen = (
             outliers["flagged all"]
-            if row.rule == "flagged by all"
+            if row.rule == "flagged in the fused embedding"
             else outliers["n_flagged"] >= int(row.rule[11])
         )
         planted = outliers["truth"] != "normal" if row.kind == "either" else outliers["truth"] == row.kind
