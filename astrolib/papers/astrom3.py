@@ -26,6 +26,7 @@ from tqdm import tqdm
 
 from astrolib import paths, profiles
 from astrolib.models.multimodal import FusedClassifier, MultimodalCLIP, StarClassifier
+from astrolib.papers import star_forest
 from astrolib.papers.astrom3_networks import CLIP_PRETRAINING, class_loss, clip_loss, encoder_of, recipe
 from astrolib.papers.stars import Stars
 from astrolib.report import results
@@ -188,7 +189,10 @@ class Experiment:
         """
         if way == FOREST:
             extra = {"modality": modality, "fraction": fraction, "seed": seed, "trees": self.settings.trees}
-            kept = self._run(f"forest-{modality}", (), code=(Stars,), **extra).folder / "predictions.parquet"
+            kept = (
+                self._run(f"forest-{modality}", (), code=(star_forest.predict,), **extra).folder
+                / "predictions.parquet"
+            )
         else:
             kept = self.classifier_run(modality, fraction, way, seed).folder / "predictions.parquet"
         if kept.exists():

@@ -5,8 +5,6 @@ from functools import cache, cached_property
 
 import numpy as np
 import torch
-from scipy import stats
-from sklearn.ensemble import RandomForestClassifier
 from torch import Tensor
 
 from astrolib import star_surveys
@@ -14,11 +12,9 @@ from astrolib.data.batches import Batches
 from astrolib.data.scaling import Standardizer
 from astrolib.data.star_splits import check_no_leak, split_stars, subset_parts
 from astrolib.data.star_views import StarView, star_tensors
-from astrolib.data.stars import Modality, StarSurvey
+from astrolib.data.stars import StarSurvey
+from astrolib.papers import star_forest
 from astrolib.profiles import StarData
-
-SPECTRUM_BINS = 64  # of the random forest's spectra
-QUANTILES = (0.02, 0.1, 0.25, 0.5, 0.75, 0.9, 0.98)  # of the fluxes that the random forest sees
 
 
 class Stars:
@@ -131,8 +127,7 @@ class Stars:
     def _features(self, name: str) -> np.ndarray:
         """Features of one modality, or of "all" of them, for a model that is no network, (N, F).
 
-        Published latents where the catalogue holds them (Gaia); else a light curve's constants with the shape
-        of its flux distribution, a spectrum in bins, an image's pixels or a table's columns.
+        Published latents where the catalogue holds them (Gaia), else `star_forest.features`.
         """
         if name == "all":
             return np.concatenate([self.features(each) for each in self.modalities], axis=1)
@@ -140,7 +135,7 @@ class Stars:
         if latents:
             columns = [np.asarray(self.survey.catalogue[column], np.float32) for column in latents]
             return np.stack(columns, axis=1)
-        return _plain_features(self.survey.modalities[name])
+        return star_forest.features(self.survey.modalities[name])
 
     def forest(self, name: str, seed: int, fraction: float, trees: int) -> tuple[np.ndarray, np.ndarray]:
         """A random forest on one modality's features, trained on the labelled stars.
@@ -153,27 +148,5 @@ class Stars:
         names = self.modalities if name == "all" else (name,)
         train = self.having(self.labelled(seed, fraction)["train"], names)
         test = self.having(self.parts(seed)["test"], names)
-        features = self.features(name)
-        forest = RandomForestClassifier(trees, random_state=seed, n_jobs=1)
-        forest.fit(features[train], self.survey.label[train])
-        return test, forest.predict(features[test])
-
-
-def _plain_features(modality: Modality) -> np.ndarray:
-    values, constants = modality.values, modality.constants
-    if modality.kind == "table":
-        return values
-    if modality.kind == "image":
-        return values.reshape(len(values), -1)
-    if modality.kind == "spectrum":
-        length = values.shape[2]
-        edges = np.linspace(0, length, min(SPECTRUM_BINS, length) + 1).astype(int)[:-1]
-        binned = np.add.reduceat(values[:, 0], edges, axis=1) / np.diff(edges, append=length)
-        return np.concatenate([binned, constants], axis=1)
-    flux = np.where(np.arange(values.shape[1]) < modality.n_points[:, None], values[:, :, 1], np.nan)
-    flux[~modality.present] = 0.0
-    shape = np.nanquantile(flux, QUANTILES, axis=1).T
-    step = np.nanmean(np.abs(np.diff(flux, axis=1)), axis=1, keepdims=True)  # roughness from point to point
-    skewness = stats.skew(flux, axis=1, nan_policy="omit")[:, None]
-    joined = np.concatenate([shape, step, np.ma.filled(skewness, 0.0), constants], axis=1)
-    return np.nan_to_num(joined).astype(np.float32)
+        features, label = self.features(name), self.survey.label
+        return test, star_forest.predict(features[train], label[train], features[test], trees, seed)

@@ -13,6 +13,7 @@ from astrolib import profiles, star_surveys
 from astrolib.data.galaxies import SurveyError
 from astrolib.data.star_preprocessing import survey_of
 from astrolib.data.star_views import StarView
+from astrolib.papers import star_forest
 from astrolib.papers import stars as module
 from astrolib.papers.stars import Stars
 from astrolib.simulate.stars import draw_stars
@@ -266,7 +267,7 @@ def test_features_of_a_light_curve_do_not_see_its_padding(small_survey):
     features = stars_of(survey).features("photometry")
     np.testing.assert_allclose(features, stars_of(padded).features("photometry"), rtol=1e-5)
     flux = curve.values[0, : curve.n_points[0], 1]
-    assert features[0, :7] == pytest.approx(np.quantile(flux, module.QUANTILES), rel=1e-4)
+    assert features[0, :7] == pytest.approx(np.quantile(flux, star_forest.QUANTILES), rel=1e-4)
 
 
 def test_published_latents_stand_for_what_was_decoded_from_them(small_survey):
