@@ -8,6 +8,7 @@ import pandas as pd
 from matplotlib import patheffects
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 
 from astrolib.report.stars import LABELS, class_styles, draw_folded, draw_spectrum
 from astrolib.report.style import COLOURS, CYCLE, WIDE, new_figure, sheet, styled
@@ -167,6 +168,7 @@ def retrieval(table: pd.DataFrame) -> Figure:
         axes.set_xlabel(measure)
         if "rank" in measure:
             axes.set_xscale("log")
+            axes.xaxis.set_minor_formatter(NullFormatter())
         else:
             axes.set_xlim(-0.03, 1.03)
     within = sum(a == b for a, b in pairs)

@@ -83,7 +83,8 @@ def draw_folded(
     if error is not None:
         bars = np.tile(np.minimum(error[good] / span, 0.5), cycles)
         axes.errorbar(x, y, bars, ls="", color=color, alpha=0.25, elinewidth=0.5)
-    axes.plot(x, y, ".", ms=size * 1.6, mew=0, color=color)
+    few = 1.0 if len(x) > 150 else 2.0  # a decoded curve has forty points
+    axes.plot(x, y, ".", ms=size * 1.6 * few, mew=0, color=color)
 
 
 def draw_spectrum(
