@@ -50,7 +50,7 @@ class Speed:
 
     def __init__(self, profile: str, size: Size | None = None):
         self.profile, self.settings = profile, profiles.load(profile).astrom3
-        self.size = size or Size(batch_size=128, steps=3, repeats=3)
+        self.size = size or Size(self.settings.pretraining.batch_size, steps=3, repeats=3)
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
         wavelength = np.arange(3850.0, 9000.0, STEP)
         n_stars = self.size.batch_size * self.size.steps
