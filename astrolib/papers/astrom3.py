@@ -282,9 +282,10 @@ class Experiment:
             parallel = joblib.Parallel(n_jobs=workers, return_as="generator")
             work = joblib.delayed(_work)
             done = parallel(work(self.profile, self.prefix, *job, threads=1) for job in jobs)
+        unit = " passes of a star" if costs else " trainings"
         costs, found = costs or [1] * len(jobs), []
         shape = "{l_bar}{bar}| [{elapsed}<{remaining}, {rate_fmt}]"
-        words = {"unit": "units of work", "unit_scale": True, "file": sys.stdout, "mininterval": 5.0}
+        words = {"unit": unit, "unit_scale": True, "file": sys.stdout, "mininterval": 5.0}
         with tqdm(total=sum(costs), desc=f"{self.prefix} {what}", bar_format=shape, **words) as bar:
             for made, cost in zip(done, costs, strict=True):
                 found.append(made)

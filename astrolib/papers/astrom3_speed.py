@@ -10,6 +10,7 @@ The stage "preprocessing" compares the arrays alone: all stars at once against o
 """
 
 import platform
+import warnings
 from collections.abc import Callable
 from datetime import date
 
@@ -100,9 +101,11 @@ class Speed:
         model = self.model().train()
         optimizer = torch.optim.Adam(model.parameters(), self.settings.pretraining.lr)
         stars = ReferenceStars(self.raw, self.survey.class_names, sequence_length=self.settings.data.n_points)
-        loader = DataLoader(
-            stars, self.size.batch_size, shuffle=True, num_workers=WORKERS, persistent_workers=True
-        )
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="This DataLoader will create")  # than cores
+            loader = DataLoader(
+                stars, self.size.batch_size, shuffle=True, num_workers=WORKERS, persistent_workers=True
+            )
 
         def one_pass() -> None:
             total = 0.0
