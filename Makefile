@@ -88,7 +88,7 @@ figures: | env ## redraw figures and tables from results on disk, without traini
 # ----------------------------------------------------------------------------------------- day to day
 
 test: | env ## run the tests
-	$(PYTHON) -m pytest
+	$(PYTHON) -m pytest -n 2 --dist loadfile
 
 lab: | env ## open the notebooks in JupyterLab
 	$(PYTHON) -m jupyterlab --notebook-dir=notebooks

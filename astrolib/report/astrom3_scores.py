@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from astrolib import profiles
 from astrolib.evaluate.subclasses import separating_columns
 from astrolib.report import results, tables
 
@@ -39,6 +40,17 @@ def class_names(profile: str, which: str = "astrom3") -> list[str]:
     return results.load(profile, f"{which}_classes").sort_values("label_id")["class_name"].tolist()
 
 
+def encoder_sizes(profile: str, which: str = "astrom3") -> str:
+    """The sizes of a profile's encoders in words."""
+    settings = profiles.load(profile).astrom3
+    sizes, data = settings.encoders, settings.data if which == "astrom3" else settings.second
+    return (
+        f"light curve: {data.n_points} points, width {sizes.d_model}, {sizes.n_layers} layers, "
+        f"{sizes.attention} attention; spectrum: {', '.join(map(str, sizes.channels))} channels; "
+        f"table: width {sizes.hidden}; common space: {sizes.embed_dim}"
+    )
+
+
 def aj_table(profile: str, which: str = "astrom3") -> pd.DataFrame:
     """The paper's main table (card, section 9.1), a row for each modality, fraction and way.
 
@@ -55,7 +67,7 @@ def aj_table(profile: str, which: str = "astrom3") -> pd.DataFrame:
     networks = scores[scores["way"].isin(CLIP)].assign(clip=scores["way"].map(CLIP))
     networks = networks.astype({"clip": int})
     forests = scores[scores["way"] == "random forest"].groupby(["modality", "fraction"])["accuracy"].mean()
-    rows = []
+    sizes, rows = encoder_sizes(profile, which), []
     for (modality, fraction), group in networks.groupby(["modality", "fraction"], sort=False):
         _, _, _, p_value = _paired(group)
         for clip, runs in group.groupby("clip"):
@@ -76,6 +88,7 @@ def aj_table(profile: str, which: str = "astrom3") -> pd.DataFrame:
                     "std_sample": runs["accuracy"].std(ddof=1),
                     "n_train": round(runs["n_train"].mean()),
                     "n_test": round(runs["n_test"].mean()),
+                    "encoders": sizes,
                 }
             )
     return _beside_paper(pd.DataFrame(rows), "astrom3_table_aj", profile, which, LEADING)
