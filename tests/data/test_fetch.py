@@ -96,7 +96,7 @@ def get() -> Path:
     return path
 
 
-@pytest.mark.parametrize("expected", [SHA256, GIT_BLOB, None])
+@pytest.mark.parametrize("expected", [SHA256, GIT_BLOB, None], ids=["sha256", "git-blob", "no hash"])
 def test_a_download_arrives_whole_and_is_not_repeated(dataset, server, expected):
     path = dataset(bytes=len(CONTENT), hash=expected)
     assert get() == path and path.read_bytes() == CONTENT
