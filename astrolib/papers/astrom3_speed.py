@@ -101,11 +101,9 @@ class Speed:
         model = self.model().train()
         optimizer = torch.optim.Adam(model.parameters(), self.settings.pretraining.lr)
         stars = ReferenceStars(self.raw, self.survey.class_names, sequence_length=self.settings.data.n_points)
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message="This DataLoader will create")  # than cores
-            loader = DataLoader(
-                stars, self.size.batch_size, shuffle=True, num_workers=WORKERS, persistent_workers=True
-            )
+        loader = DataLoader(
+            stars, self.size.batch_size, shuffle=True, num_workers=WORKERS, persistent_workers=True
+        )
 
         def one_pass() -> None:
             total = 0.0
@@ -130,11 +128,15 @@ class Speed:
 
     def measure(self) -> pd.DataFrame:
         """Time all of it: stage, way, objects_per_second and its range, device, torch, date."""
-        stages = {
-            "pretraining": {"plain loop": self.plain_pass(), "astrolib": self.astrolib_pass()},
-            "preprocessing": {"one by one": self.one_by_one, "all at once": lambda: survey_of(self.raw)},
-        }
-        tables = [measure(ways, self.size, self.device).assign(stage=name) for name, ways in stages.items()]
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="This DataLoader will create")  # more than cores
+            stages = {
+                "pretraining": {"plain loop": self.plain_pass(), "astrolib": self.astrolib_pass()},
+                "preprocessing": {"one by one": self.one_by_one, "all at once": lambda: survey_of(self.raw)},
+            }
+            tables = [
+                measure(ways, self.size, self.device).assign(stage=name) for name, ways in stages.items()
+            ]
         device = torch.cuda.get_device_name() if self.device == "cuda" else f"{platform.machine()} CPU"
         about = {"device": device, "threads": torch.get_num_threads(), "torch": torch.__version__}
         table = pd.concat(tables, ignore_index=True).assign(**about, date=date.today().isoformat())
