@@ -1,6 +1,5 @@
 """The door to star surveys: the name of a source in, a `StarSurvey` out."""
 
-import difflib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -8,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from astrolib.data import eros, fetch, gaia
-from astrolib.data.derived import chosen_rows, dataset_identity, derived_folder
+from astrolib.data.derived import chosen_rows, dataset_identity, derived_folder, loader_of
 from astrolib.data.galaxies import SurveyError
 from astrolib.data.star_preprocessing import survey_of
 from astrolib.data.star_raw import published_splits, read_raw
@@ -98,12 +97,8 @@ def load_stars(
     >>> load_stars("simulated", n_stars=1000, spectrum_step=20)  # doctest: +SKIP
     StarSurvey of 1,000 stars: simulated ...
     """
-    if source not in STAR_SOURCES:
-        close = difflib.get_close_matches(source, STAR_SOURCES, n=2) or STAR_SOURCES
-        raise SurveyError(f"There is no star survey {source!r}. Did you mean {' or '.join(close)}?")
-    if n_stars is not None and n_stars < 1:
-        raise SurveyError(f"n_stars = {n_stars}: a survey needs at least one star; None means all.")
-    return STAR_SOURCES[source](Wanted(n_stars, n_points, spectrum_step, spectrum_error, seed, progress))
+    load = loader_of(source, STAR_SOURCES, "stars", n_stars)
+    return load(Wanted(n_stars, n_points, spectrum_step, spectrum_error, seed, progress))
 
 
 def _simulated(wanted: Wanted) -> StarSurvey:

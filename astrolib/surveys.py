@@ -6,7 +6,6 @@ downloads what a profile needs.
 """
 
 import argparse
-import difflib
 import sys
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -18,7 +17,7 @@ from tqdm import tqdm
 
 from astrolib import profiles, star_surveys
 from astrolib.data import fetch
-from astrolib.data.derived import chosen_rows, dataset_identity, derived_folder
+from astrolib.data.derived import chosen_rows, dataset_identity, derived_folder, loader_of
 from astrolib.data.galaxies import GalaxySurvey, SurveyError
 from astrolib.data.photometry import read_photometry
 from astrolib.data.readers import UGRIZ, count_rows, read_galaxiesml, read_pasquet, read_tensor_dataset
@@ -88,12 +87,8 @@ def load_galaxies(
     >>> load_galaxies("simulated", n_galaxies=1000, image_size=32)  # doctest: +SKIP
     GalaxySurvey of 1,000 galaxies: simulated ...
     """
-    if source not in GALAXY_SOURCES:
-        close = difflib.get_close_matches(source, GALAXY_SOURCES, n=2) or GALAXY_SOURCES
-        raise SurveyError(f"There is no galaxy survey {source!r}. Did you mean {' or '.join(close)}?")
-    if n_galaxies is not None and n_galaxies < 1:
-        raise SurveyError(f"n_galaxies = {n_galaxies}: a survey needs at least one galaxy; None means all.")
-    return GALAXY_SOURCES[source](n_galaxies=n_galaxies, image_size=image_size, seed=seed, progress=progress)
+    load = loader_of(source, GALAXY_SOURCES, "galaxies", n_galaxies)
+    return load(n_galaxies=n_galaxies, image_size=image_size, seed=seed, progress=progress)
 
 
 # ---------------------------------------------------------------- simulated pixels

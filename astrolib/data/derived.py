@@ -1,9 +1,10 @@
 """Arrays that are made once from files, settings and code, and found again ever after."""
 
 import ast
+import difflib
 import hashlib
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -46,6 +47,32 @@ def derived_folder(name: str, settings: dict, code: Iterable[str], make: Callabl
             if not folder.is_dir():  # unless another process made it while this one waited
                 make(folder)
     return folder
+
+
+def loader_of(source: str, sources: Mapping[str, Callable], what: str, wanted: int | None) -> Callable:
+    """The function behind the name of a source.
+
+    Parameters
+    ----------
+    source, sources : str, mapping
+        The name asked for, and all there are.
+    what : str
+        "galaxies" or "stars", for messages.
+    wanted : int, optional
+        How many of them are asked for; None means all.
+
+    Raises
+    ------
+    SurveyError
+        If there is no such source, or fewer than one object is wanted.
+    """
+    one = {"galaxies": "galaxy", "stars": "star"}[what]
+    if source not in sources:
+        close = difflib.get_close_matches(source, sources, n=2) or sources
+        raise SurveyError(f"There is no {one} survey {source!r}. Did you mean {' or '.join(close)}?")
+    if wanted is not None and wanted < 1:
+        raise SurveyError(f"n_{what} = {wanted}: a survey needs at least one {one}; None means all.")
+    return sources[source]
 
 
 def dataset_identity(dataset: str) -> list:
