@@ -4,13 +4,11 @@ Each function takes the name of a profile and, as `which`, the survey whose resu
 the profile's main one, "astrom3_eros1" for the second. Nothing is saved here.
 """
 
-import warnings
-
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from astrolib import profiles
+from astrolib.evaluate import classify
 from astrolib.evaluate.subclasses import separating_columns
 from astrolib.report import results, tables
 
@@ -216,14 +214,10 @@ def comparable(printed: pd.DataFrame, profile: str, which: str) -> pd.DataFrame:
 def _paired(group: pd.DataFrame) -> tuple[float, float, float, float]:
     """Mean difference CLIP - from scratch over the seeds that have both, its interval, and p."""
     both = group.pivot(index="seed", columns="way", values="accuracy").reindex(columns=list(CLIP)).dropna()
-    if len(both) < 2:
-        return (float((both["CLIP"] - both["from scratch"]).mean()), np.nan, np.nan, np.nan)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # the same difference for all seeds: no spread
-        test = stats.ttest_rel(both["CLIP"], both["from scratch"])
-        interval = test.confidence_interval(0.95)
-    gain = float((both["CLIP"] - both["from scratch"]).mean())
-    return gain, float(interval.low), float(interval.high), float(test.pvalue)
+    if both.empty:
+        return (np.nan,) * 4
+    found = classify.paired_t(both["CLIP"].to_numpy(), both["from scratch"].to_numpy())
+    return found["difference"], found["low"], found["high"], found["p_value"]
 
 
 def _spread(values: pd.Series) -> float:
