@@ -5,7 +5,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import MISSING, asdict, dataclass, fields
 from typing import Any, Literal
 
 import filelock
@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from astrolib.data.batches import Batches
 from astrolib.training.fabric import Fabric, make_fabric
-from astrolib.training.optim import Optimization, has_stopped, learning_rate, make_optimizer
+from astrolib.training.optim import Optimization, has_stopped, make_optimizer, step_rates
 from astrolib.training.passes import Loss, seeded, train_epoch, validate
 from astrolib.training.runs import Run, RunError
 
@@ -85,7 +85,12 @@ def fit(
     Notes
     -----
     Under torchrun every rank has its share of each batch of ``optimization.batch_size`` objects and batch
-    normalisation sees that share; logged values are means over all objects.
+    normalisation sees that share, unless the caller made it global with
+    `astrolib.models.distributed.global_batch_norm`; logged values are means over all objects, of what every
+    rank's `loss` returns.
+
+    Column lr of history.csv is the learning rate of the epoch's last step, of the group of weights. Only
+    the schedule "barlow", whose first step has the rate 0, has others within an epoch.
 
     Examples
     --------
@@ -214,9 +219,7 @@ class _Training:
 
     def epoch(self, epoch: int) -> tuple[dict[str, float], dict[str, float]]:
         """A training and a validation pass: a row of history.csv and one of timing.csv."""
-        lr = learning_rate(self.optimization, epoch, self.val_losses)
-        for group in self.optimizer.param_groups:
-            group["lr"] = lr
+        rates = step_rates(self.optimization, epoch, len(self.batches), self.val_losses)
         started = time.perf_counter()
         where = f"run {self.run.folder.name}, epoch {epoch}"
         with seeded(self.fabric.device, self.seed, 0, epoch) as generator:
@@ -227,10 +230,11 @@ class _Training:
                 self.loss,
                 generator,
                 where,
+                rates=rates,
                 grad_clip=self.optimization.grad_clip,
             )
         seconds = time.perf_counter() - started
-        row = {"epoch": epoch, "lr": lr, **means}
+        row = {"epoch": epoch, "lr": rates[-1], **means}
         if self.validation is not None:
             with seeded(self.fabric.device, self.seed, 1) as generator:
                 model, where = self.wrapped[0], f"{where}, validation"
@@ -264,6 +268,9 @@ def _alone(run: Run, fabric: Fabric) -> Iterator[None]:
 
 
 def _check_same(run: Run, asked: dict[str, Any], found: dict[str, Any]) -> None:
+    # A run recorded before a field of Optimization existed had what is now that field's default.
+    defaults = {field.name: field.default for field in fields(Optimization) if field.default is not MISSING}
+    found = found | {"optimization": defaults | found["optimization"]}
     different = [
         f"{name}: {found[name]}, now {value}" for name, value in asked.items() if found[name] != value
     ]

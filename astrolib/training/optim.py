@@ -1,4 +1,4 @@
-"""How a network is optimised: AdamW or Adam, and the papers' learning-rate schedules."""
+"""How a network is optimised: AdamW, Adam or LARS, and the papers' learning-rate schedules."""
 
 import math
 from collections.abc import Sequence
@@ -8,14 +8,18 @@ from typing import Any, Literal, get_args
 import torch
 from torch import nn
 
-Schedule = Literal["warmup-cosine", "restarts", "constant", "warmup-plateau"]
+from astrolib.training.lars import LARS
+
+Schedule = Literal["warmup-cosine", "restarts", "constant", "warmup-plateau", "barlow"]
+Optimizer = Literal["adam", "lars"]
 PLATEAU_THRESHOLD = 1e-4  # relative; PyTorch's default
 WARMUP_START = 1e-5  # of the base learning rate, in epoch 0 of "warmup-plateau"
+BARLOW_END = 1e-3  # of the base learning rate, where "barlow" ends
 
 
 @dataclass(frozen=True)
 class Optimization:
-    """What the optimiser is told; one learning rate per epoch, one weight decay for all trainable parameters.
+    """What the optimiser is told: a learning rate for each epoch or step, and what else it needs.
 
     Parameters
     ----------
@@ -26,11 +30,13 @@ class Optimization:
     lr : float
         Base learning rate (the factor in front of the schedule).
     weight_decay : float
+        Of all trainable parameters; with LARS only of those with two or more dimensions.
     betas : tuple of float
-    schedule : {"warmup-cosine", "restarts", "constant", "warmup-plateau"}
+        Of Adam; LARS always has a momentum of 0.9.
+    schedule : {"warmup-cosine", "restarts", "constant", "warmup-plateau", "barlow"}
         See `learning_rate`.
     warmup_epochs : int
-        Length of the linear ramp of "warmup-cosine" and "warmup-plateau"; 0 for none.
+        Length of the linear ramp of "warmup-cosine", "warmup-plateau" and "barlow"; 0 for none.
     plateau_factor, plateau_patience : float, int
         Of "warmup-plateau": what the rate is multiplied by after more epochs than these without a lower
         validation loss.
@@ -40,6 +46,16 @@ class Optimization:
         Largest norm of all gradients together; 0 does not clip.
     decoupled : bool
         AdamW; False is Adam, whose weight decay is an L2 term of the loss.
+    optimizer : {"adam", "lars"}
+        "adam" is AdamW or Adam, see `decoupled`; "lars" is `astrolib.training.lars.LARS`.
+    lr_bias : float
+        Base learning rate of LARS for parameters with fewer than two dimensions, which follows the same
+        schedule as `lr`; above 0 with LARS and 0 without.
+
+    Raises
+    ------
+    ValueError
+        If a value is not one of those possible, or two contradict each other.
 
     Examples
     --------
@@ -59,6 +75,8 @@ class Optimization:
     early_stopping: int = 0
     grad_clip: float = 0.0
     decoupled: bool = True
+    optimizer: Optimizer = "adam"
+    lr_bias: float = 0.0
 
     @property
     def needs_validation(self) -> bool:
@@ -66,9 +84,15 @@ class Optimization:
         return self.schedule == "warmup-plateau" or self.early_stopping > 0
 
     def __post_init__(self):
-        if self.schedule not in get_args(Schedule):
+        for name, possible in (("schedule", get_args(Schedule)), ("optimizer", get_args(Optimizer))):
+            if getattr(self, name) not in possible:
+                raise ValueError(
+                    f"{name} is {getattr(self, name)!r}; it must be one of {', '.join(possible)}."
+                )
+        if (self.lr_bias > 0) != (self.optimizer == "lars"):
             raise ValueError(
-                f"schedule is {self.schedule!r}; it must be one of {', '.join(get_args(Schedule))}."
+                f"lr_bias is {self.lr_bias} with optimizer {self.optimizer!r}: it is a learning rate above 0 "
+                'for "lars", and 0 for "adam", which has one rate for all parameters.'
             )
         if self.epochs < 1 or self.batch_size < 1 or self.warmup_epochs < 0:
             raise ValueError(f"epochs and batch_size must be at least 1, warmup_epochs at least 0: {self}.")
@@ -81,14 +105,15 @@ class Optimization:
         return cls(**{name: getattr(settings, name) for name in names})
 
 
-def learning_rate(optimization: Optimization, epoch: int, val_losses: Sequence[float] = ()) -> float:
-    r"""Learning rate of one epoch, constant within it.
+def learning_rate(optimization: Optimization, epoch: float, val_losses: Sequence[float] = ()) -> float:
+    r"""Learning rate of one epoch, or of one step of "barlow".
 
     Parameters
     ----------
     optimization : Optimization
-    epoch : int
-        Counted from 0.
+    epoch : int, or float with "barlow"
+        Counted from 0. The rate of "barlow" changes with every step: step ``s`` of the ``S`` in an epoch is
+        at ``epoch + s / S``. All other rates are constant within an epoch.
     val_losses : sequence of float
         Validation losses of the epochs before; only "warmup-plateau" looks at them.
 
@@ -100,13 +125,16 @@ def learning_rate(optimization: Optimization, epoch: int, val_losses: Sequence[f
         "restarts": ``lr`` in every tenth epoch, else ``lr * 0.995**e`` with the global epoch ``e``;
         "constant": ``lr``;
         "warmup-plateau": ``lr * (1e-5 + (1 - 1e-5) e / warmup)`` up to epoch ``warmup``, then what
-        `torch.optim.lr_scheduler.ReduceLROnPlateau` makes of the validation losses from that epoch on.
+        `torch.optim.lr_scheduler.ReduceLROnPlateau` makes of the validation losses from that epoch on;
+        "barlow": ``lr * e / warmup`` before epoch ``warmup``, then ``lr * (q + 0.001 (1 - q))`` with
+        ``q = (1 + cos(pi (e - warmup) / (epochs - warmup))) / 2``.
 
     Notes
     -----
     AstroMAE (arXiv:2409.01825), figs. 4, 5 and 8. The paper gives no formula; these reproduce its curves.
     "warmup-plateau" is that of AstroM3 (arXiv:2411.08842), read in the authors' configuration. It follows
     from the losses alone, so an interrupted training needs no state of a scheduler to go on.
+    "barlow" is that of Barlow Twins (arXiv:2103.03230), read in the authors' code.
 
     Examples
     --------
@@ -125,7 +153,29 @@ def learning_rate(optimization: Optimization, epoch: int, val_losses: Sequence[f
         if epoch <= warmup:
             return lr * (WARMUP_START + (1 - WARMUP_START) * (epoch / warmup if warmup else 1.0))
         return lr * _plateau(optimization, val_losses[warmup:epoch])
+    if optimization.schedule == "barlow":
+        warmup = optimization.warmup_epochs
+        if epoch < warmup:
+            return lr * epoch / warmup
+        done = (epoch - warmup) / max(optimization.epochs - warmup, 1)
+        q = (1 + math.cos(math.pi * done)) / 2
+        return lr * (q + BARLOW_END * (1 - q))
     return lr
+
+
+def step_rates(
+    optimization: Optimization, epoch: int, steps: int, val_losses: Sequence[float] = ()
+) -> list[float]:
+    """Learning rate of each of the `steps` of an epoch; see `learning_rate`.
+
+    Examples
+    --------
+    >>> step_rates(Optimization(10, 8, 0.4, schedule="barlow", warmup_epochs=1), 0, 4)
+    [0.0, 0.1, 0.2, 0.30000000000000004]
+    """
+    if optimization.schedule == "barlow":
+        return [learning_rate(optimization, epoch + step / steps) for step in range(steps)]
+    return [learning_rate(optimization, epoch, val_losses)] * steps
 
 
 def _plateau(optimization: Optimization, losses: Sequence[float]) -> float:
@@ -167,8 +217,8 @@ def has_stopped(optimization: Optimization, val_losses: Sequence[float]) -> bool
 
 
 def make_optimizer(model: nn.Module, optimization: Optimization) -> torch.optim.Optimizer:
-    """AdamW or Adam over the parameters that have a gradient; frozen ones are left out. The model is on its
-    device.
+    """AdamW, Adam or LARS over the parameters that have a gradient; frozen ones are left out. The model is on
+    its device.
 
     Raises
     ------
@@ -180,6 +230,8 @@ def make_optimizer(model: nn.Module, optimization: Optimization) -> torch.optim.
         raise ValueError(
             f"{type(model).__name__} has no trainable parameter: every one has requires_grad=False."
         )
+    if optimization.optimizer == "lars":
+        return LARS(trainable, optimization.lr, optimization.lr_bias, optimization.weight_decay)
     return (torch.optim.AdamW if optimization.decoupled else torch.optim.Adam)(
         trainable,
         lr=optimization.lr,

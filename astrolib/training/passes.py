@@ -1,7 +1,7 @@
 """One pass over a set of objects, with steps or without, that never waits for the device inside a step."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import numpy as np
@@ -25,12 +25,20 @@ def train_epoch(
     generator: Generator,
     where: str = "",
     *,
+    rates: Sequence[float] = (),
     grad_clip: float = 0.0,
 ) -> dict[str, float]:
-    """A step per batch; `model` and `optimizer` as `fabric.setup` gives them. Means over the objects."""
+    """A step per batch; `model` and `optimizer` as `fabric.setup` gives them. Means over the objects.
+
+    `rates` are the learning rates of the steps; without them the optimiser keeps its own. A group of
+    parameters may scale them by its "lr_scale".
+    """
     model.train()
     means = _Means(batches, where)
-    for batch in batches.epoch(generator):
+    for step, batch in enumerate(batches.epoch(generator)):
+        if rates:
+            for group in optimizer.param_groups:
+                group["lr"] = rates[step] * group.get("lr_scale", 1.0)
         optimizer.zero_grad(set_to_none=True)
         values = loss(model, batch, generator)
         fabric.backward(values["loss"])

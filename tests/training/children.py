@@ -22,6 +22,7 @@ from astrolib.training.optim import Optimization
 from astrolib.training.runs import Run
 
 OPTIMIZATION = Optimization(5, 16, 1e-2, schedule="warmup-cosine", warmup_epochs=2)
+LARS = Optimization(5, 16, 5.0, 1e-6, schedule="barlow", warmup_epochs=2, optimizer="lars", lr_bias=0.05)
 
 
 def data(n: int) -> dict[str, torch.Tensor]:
@@ -40,7 +41,7 @@ def squared_error(model, batch, generator):
     return {"loss": F.mse_loss(model(batch["images"]).squeeze(1), batch["redshift"])}
 
 
-def train(root: Path, loss=squared_error) -> None:
+def train(root: Path, loss=squared_error, optimization=OPTIMIZATION) -> None:
     view = GalaxyView(crop=8, noise_std=0.05)
     training = Batches(
         data(60),
@@ -51,9 +52,9 @@ def train(root: Path, loss=squared_error) -> None:
     validation = Batches(
         data(20), 16, transform=lambda batch, _: {**batch, "images": centre_crop(batch["images"], 8)}
     )
-    run = Run(root, "small", {"optimization": OPTIMIZATION})
+    run = Run(root, "small", {"optimization": optimization})
     options = {"validation": validation, "keep": "best", "seed": 3, "progress": False, "save_every": 0.0}
-    fit(run, network(), training, loss, OPTIMIZATION, fabric=make_fabric("cpu"), **options)
+    fit(run, network(), training, loss, optimization, fabric=make_fabric("cpu"), **options)
 
 
 def fork(task, *arguments, **environment) -> int:
@@ -79,7 +80,7 @@ def suicide(*_):
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def killed_at_step(root: Path, step: int) -> None:
+def killed_at_step(root: Path, step: int, optimization=OPTIMIZATION) -> None:
     """The kill falls between the gradient and the update of a step."""
     steps = 0
 
@@ -88,7 +89,7 @@ def killed_at_step(root: Path, step: int) -> None:
         steps += model.training
         return suicide() if steps > step else squared_error(model, batch, generator)
 
-    train(root, loss)
+    train(root, loss, optimization)
 
 
 def killed_at_write(root: Path, count: int) -> None:
@@ -112,6 +113,14 @@ def kill(folder: Path) -> None:
     for task, when in attempts:
         assert status(fork(task, folder / "killed", when)) == -signal.SIGKILL, (task.__name__, when)
     assert status(fork(train, folder / "killed")) == 0
+
+
+def kill_lars(folder: Path) -> None:
+    """Before anything moved, on the ramp and after it; each attempt goes on from the last whole epoch."""
+    assert status(fork(train, folder / "whole", squared_error, LARS)) == 0
+    for step in (2, 5, 9):
+        assert status(fork(killed_at_step, folder / "killed", step, LARS)) == -signal.SIGKILL, step
+    assert status(fork(train, folder / "killed", squared_error, LARS)) == 0
 
 
 def together(folder: Path) -> None:
@@ -152,4 +161,6 @@ def ranks(folder: Path) -> None:
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    {"kill": kill, "together": together, "ranks": ranks}[sys.argv[1]](Path(sys.argv[2]))
+    {"kill": kill, "kill-lars": kill_lars, "together": together, "ranks": ranks}[sys.argv[1]](
+        Path(sys.argv[2])
+    )

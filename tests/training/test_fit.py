@@ -1,3 +1,4 @@
+import json
 import os
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from torch.nn import functional as F
 from astrolib.data.batches import Batches
 from astrolib.training.fabric import make_fabric
 from astrolib.training.fit import fit
+from astrolib.training.lars import LARS
 from astrolib.training.optim import Optimization, learning_rate
 from astrolib.training.runs import Run, RunError
 
@@ -54,8 +56,9 @@ def trained(
     return run, fit(run, model or linear(), batches, loss, optimization, **options)
 
 
-def test_killed_at_any_moment_ends_like_an_uninterrupted_run(tmp_path):
-    children("kill", tmp_path)
+@pytest.mark.parametrize("what", ["kill", "kill-lars"])
+def test_killed_at_any_moment_ends_like_an_uninterrupted_run(tmp_path, what):
+    children(what, tmp_path)
     (whole,), (killed,) = (list((tmp_path / name).iterdir()) for name in ("whole", "killed"))
     assert (whole / "history.csv").read_bytes() == (killed / "history.csv").read_bytes()
     weights, again = (load_file(folder / "model.safetensors") for folder in (whole, killed))
@@ -131,6 +134,53 @@ def test_arguments_that_are_not_among_the_settings_are_noticed(tmp_path):
     trained(tmp_path)
     with pytest.raises(RunError, match=r"trained with other arguments \(seed: 0, now 1\)"):
         trained(tmp_path, seed=1)
+
+
+def recorded_before(path: Path, file) -> None:
+    """Take the fields that older runs do not have out of recorded arguments."""
+    for field in ("optimizer", "lr_bias"):
+        del file["arguments"]["optimization"][field]
+    path.write_text(json.dumps(file)) if path.suffix == ".json" else torch.save(file, path)
+
+
+def test_a_run_recorded_before_a_field_existed_had_its_default(tmp_path):
+    run, model = trained(tmp_path)
+    recorded_before(run.folder / "done.json", run.summary())
+    assert "lr_bias" not in (run.folder / "done.json").read_text()
+    _, again = trained(tmp_path, model=nn.Linear(3, 1), loss=None)
+    assert torch.equal(model.weight, again.weight)
+    lars = Optimization(3, 8, 0.05, optimizer="lars", lr_bias=0.01)
+    with pytest.raises(RunError, match=r"optimization: .*'optimizer': 'adam'.* now .*'optimizer': 'lars'"):
+        trained(tmp_path, optimization=lars)
+
+
+def test_an_interrupted_run_recorded_before_a_field_existed_goes_on(tmp_path):
+    with pytest.raises(TypeError):
+        trained(tmp_path, loss=None)  # stops in its first step, the initial state is saved
+    run = Run(tmp_path, "linear", {})
+    recorded_before(run.folder / "state.pt", run.read_state())
+    run, _ = trained(tmp_path)
+    clean, _ = trained(tmp_path / "clean")
+    assert run.history().equals(clean.history())
+
+
+def test_barlow_sets_the_rates_of_both_groups_before_every_step(tmp_path):
+    """Oracle: the same steps written out, unshuffled."""
+    shared = {"warmup_epochs": 1, "optimizer": "lars", "lr_bias": 0.02}
+    optimization = Optimization(3, 8, 0.4, 1e-6, schedule="barlow", **shared)
+    data, run, fabric = line(), Run(tmp_path, "linear", {}), make_fabric("cpu")
+    model = fit(run, linear(), Batches(data, 8), squared_error, optimization, fabric=fabric, progress=False)
+
+    plain, rates = linear(), [learning_rate(optimization, step / 3) for step in range(9)]
+    optimizer = LARS(plain.parameters(), 0.4, 0.02)
+    for rate, rows in zip(rates, 3 * torch.arange(20).split(8), strict=True):
+        for group, lr in zip(optimizer.param_groups, (rate, rate / 20), strict=True):
+            group["lr"] = lr
+        optimizer.zero_grad()
+        F.mse_loss(plain(data["x"][rows]).squeeze(1), data["y"][rows]).backward()
+        optimizer.step()
+    torch.testing.assert_close((model.weight, model.bias), (plain.weight, plain.bias))
+    assert run.history().lr.tolist() == pytest.approx([rates[2], rates[5], rates[8]])
 
 
 def test_a_loss_that_is_not_finite_names_the_rows(tmp_path):

@@ -3,7 +3,8 @@ import torch
 from torch import nn
 
 from astrolib import profiles
-from astrolib.training.optim import Optimization, has_stopped, learning_rate, make_optimizer
+from astrolib.training.lars import LARS
+from astrolib.training.optim import Optimization, has_stopped, learning_rate, make_optimizer, step_rates
 
 PRETRAINING = Optimization(2000, 2048, 1.2e-3, schedule="warmup-cosine", warmup_epochs=200)
 EXPERIMENT_1 = Optimization(700, 1024, 1e-4, 0.005, (0.9, 0.999), "restarts")
@@ -64,6 +65,12 @@ def test_wrong_settings_are_refused():
         Optimization(10, 8, 0.1, schedule="cosine")
     with pytest.raises(ValueError, match="at least 1"):
         Optimization(0, 8, 0.1)
+    with pytest.raises(ValueError, match="optimizer is 'sgd'; it must be one of adam, lars"):
+        Optimization(10, 8, 0.1, optimizer="sgd")
+    with pytest.raises(ValueError, match='above 0 for "lars"'):
+        Optimization(10, 8, 0.1, optimizer="lars")
+    with pytest.raises(ValueError, match='0 for "adam"'):
+        Optimization(10, 8, 0.1, lr_bias=0.1)
 
 
 def test_adamw_has_one_group_of_trainable_parameters():
@@ -145,3 +152,52 @@ def test_adam_adds_its_weight_decay_to_the_gradient():
 def test_profile_settings_make_an_optimization():
     recipe = profiles.load("paper").astromae.finetuning
     assert Optimization.of(recipe).epochs == 700 and Optimization.of(recipe).grad_clip == 0
+
+
+# 0.2 and 0.0048 for a batch of 256, in proportion to the batch (the Barlow Twins card, section 3.3).
+BARLOW = Optimization(
+    1000,
+    2048,
+    1.6,
+    1e-6,
+    schedule="barlow",
+    warmup_epochs=10,
+    optimizer="lars",
+    lr_bias=0.0384,
+)
+
+
+def test_barlow_rises_from_zero_and_falls_to_a_thousandth():
+    steps = 625  # of an epoch of ImageNet
+    rates = [rate for epoch in range(1000) for rate in step_rates(BARLOW, epoch, steps)]
+    assert rates[0] == 0 and rates[1] == pytest.approx(1.6 / 6250)
+    assert rates.index(max(rates)) == 6250 and max(rates) == 1.6
+    assert rates[3125] == pytest.approx(0.8)
+    assert rates[-1] == pytest.approx(1.6e-3, rel=1e-4)
+    # half-way between the warm-up and the end: q = 1/2
+    assert learning_rate(BARLOW, 505) == pytest.approx(1.6 * 0.5005)
+    assert learning_rate(BARLOW, 1000) == pytest.approx(1.6e-3)
+
+
+def test_barlow_without_warmup_or_of_nothing_else():
+    short = Optimization(2, 8, 0.1, schedule="barlow")
+    assert step_rates(short, 0, 2) == pytest.approx([0.1, 0.1 * (0.5 * (1 + 0.5**0.5) * 0.999 + 0.001)])
+    ramp = Optimization(2, 8, 0.1, schedule="barlow", warmup_epochs=2)
+    assert step_rates(ramp, 1, 2) == pytest.approx([0.05, 0.075])
+    assert learning_rate(ramp, 2) == 0.1
+
+
+@pytest.mark.parametrize("optimization", [PRETRAINING, EXPERIMENT_1], ids=["pretraining", "experiment-1"])
+def test_other_rates_are_constant_within_an_epoch(optimization):
+    assert step_rates(optimization, 11, 3) == [learning_rate(optimization, 11)] * 3
+
+
+def test_lars_has_groups_of_trainable_parameters():
+    model = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.Linear(4, 1))
+    model[0].requires_grad_(False)
+    optimizer = make_optimizer(model, BARLOW)
+    weights, others = optimizer.param_groups
+    assert type(optimizer) is LARS and (weights["momentum"], weights["trust"]) == (0.9, 0.001)
+    assert [id(p) for p in weights["params"]] == [id(model[2].weight)]
+    assert len(others["params"]) == 3
+    assert (weights["lr"], others["lr"], weights["weight_decay"]) == (1.6, 0.0384, 1e-6)
