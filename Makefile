@@ -59,7 +59,7 @@ activated:
 # ------------------------------------------------------------------------------------------ notebooks
 
 fetch: | env ## list what PROFILE downloads and how large it is, then download it
-	$(PYTHON) -m astrolib.surveys fetch --profile $(PROFILE)
+	$(PYTHON) -m astrolib.fetch --profile $(PROFILE)
 
 notebooks: $(EXECUTED) ## execute the notebooks that are out of date
 
@@ -79,11 +79,14 @@ $(DONE)/12_astromae_full_data.ipynb: $(DONE)/11_astromae_redshift.ipynb
 $(DONE)/20_astrom3_pretrain.ipynb: $(wildcard data_manifest/*)
 $(DONE)/21_astrom3_classify.ipynb: $(DONE)/20_astrom3_pretrain.ipynb
 $(DONE)/22_astrom3_discover.ipynb: $(DONE)/21_astrom3_classify.ipynb
+$(DONE)/30_barlow_twins.ipynb: $(DONE)/01_data.ipynb
+$(DONE)/31_barlow_twins_ablations.ipynb: $(DONE)/30_barlow_twins.ipynb
 $(DONE)/90_paper_vs_ours.ipynb: $(filter-out $(DONE)/90%,$(EXECUTED))
 
 figures: | env ## redraw figures and tables from results on disk, without training
 	$(PYTHON) -m astrolib.report.astromae --profile $(PROFILE)
 	$(PYTHON) -m astrolib.report.astrom3 --profile $(PROFILE)
+	$(PYTHON) -m astrolib.report.barlow --profile $(PROFILE)
 
 # ----------------------------------------------------------------------------------------- day to day
 

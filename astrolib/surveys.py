@@ -1,12 +1,9 @@
-"""The door to data: the name of a source in, a survey out. Stars have theirs in `astrolib.star_surveys`.
+"""The door to galaxies: the name of a source in, a survey out.
 
-    python -m astrolib.surveys fetch --profile sample
-
-downloads what a profile needs.
+Stars have theirs in `astrolib.star_surveys`, images with classes in `astrolib.image_surveys`. What a profile
+needs is downloaded by `astrolib.fetch`.
 """
 
-import argparse
-import sys
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -15,7 +12,6 @@ import numpy as np
 from astropy.table import Table
 from tqdm import tqdm
 
-from astrolib import profiles, star_surveys
 from astrolib.data import fetch
 from astrolib.data.derived import chosen_rows, dataset_identity, derived_folder, loader_of
 from astrolib.data.galaxies import GalaxySurvey, SurveyError
@@ -209,45 +205,3 @@ def _cached(
     """The survey that `blocks` yields, made once for its settings and `code` (paths in astrolib)."""
     folder = derived_folder(source, settings, code, lambda folder: save_survey(folder, blocks()))
     return open_survey(folder)
-
-
-# ---------------------------------------------------------------- command line
-
-
-def datasets_of(profile: str) -> list[str]:
-    """Names of the datasets that a profile needs.
-
-    Examples
-    --------
-    >>> datasets_of("sample")
-    ['sdss_photometry', 'sdss_stamps', 'gaia_dr3_latents', 'eros1']
-    """
-    settings = profiles.load(profile)
-    galaxies, stars = settings.astromae.data, settings.astrom3
-    sources = [galaxies.source] + ["stamps"] * galaxies.stamps
-    names = [dataset for source in sources for dataset in DATASETS.get(source, ())]
-    for data in (stars.data, stars.second):
-        names += star_surveys.DATASETS.get(data.source, ())
-    return names
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """Command line; returns the exit code."""
-    parser = argparse.ArgumentParser(
-        prog="python -m astrolib.surveys", description="Get the data of a profile."
-    )
-    command = parser.add_subparsers(required=True).add_parser("fetch", help="download what a profile needs")
-    command.add_argument("--profile", default="demo", help=f"one of {', '.join(profiles.available())}")
-    profile = parser.parse_args(arguments).profile
-    try:
-        names = datasets_of(profile)
-    except profiles.ProfileError as error:
-        print(error, file=sys.stderr)
-        return 1
-    if not names:
-        print(f"Profile {profile} simulates its surveys: nothing to download.")
-    return fetch.run(names) if names else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from astropy.io import fits
 
-from astrolib import paths, profiles, star_surveys, surveys
+from astrolib import fetch, paths, profiles, star_surveys, surveys
 from astrolib.data import derived
 from astrolib.data.galaxies import SurveyError
 from astrolib.data.manifest import load_manifest
@@ -45,8 +45,8 @@ def test_every_source_has_its_datasets_and_every_profile_its_sources():
         settings = profiles.load(name).astrom3
         assert settings.data.source in STAR_SOURCES and settings.second.source in DATASETS
         expected = DATASETS[settings.data.source] + DATASETS[settings.second.source]
-        assert set(expected) <= set(surveys.datasets_of(name))
-    assert surveys.datasets_of("smallest") == []
+        assert set(expected) <= set(fetch.datasets_of(name))
+    assert fetch.datasets_of("smallest") == []
 
 
 def test_a_misspelt_source_and_a_wrong_number_are_answered():

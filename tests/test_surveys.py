@@ -12,7 +12,7 @@ from torch.utils.data import TensorDataset
 from astrolib import paths, profiles, surveys
 from astrolib.data.galaxies import SurveyError
 from astrolib.data.manifest import load_manifest
-from astrolib.surveys import DATASETS, GALAXY_SOURCES, datasets_of, load_galaxies, main
+from astrolib.surveys import DATASETS, GALAXY_SOURCES, load_galaxies
 
 MIRROR = os.environ.get(
     "ASTROLIB_DATA_DIR"
@@ -69,8 +69,6 @@ def test_every_source_has_its_datasets_and_every_profile_its_source():
             load_manifest(dataset)
     for name in profiles.available():
         assert profiles.load(name).astromae.data.source in GALAXY_SOURCES
-    assert datasets_of("demo") == []
-    assert datasets_of("sample") == ["sdss_photometry", "sdss_stamps", "gaia_dr3_latents", "eros1"]
 
 
 def test_a_misspelt_source_and_a_wrong_number_are_answered():
@@ -191,27 +189,9 @@ def test_the_authors_file(monkeypatch):
     assert np.array_equal(survey.images, tensors[0][rows].numpy())
 
 
-# ---------------------------------------------------------------- command line
-
-
-def test_the_demo_profile_fetches_nothing(capsys):
-    assert main(["fetch", "--profile", "demo"]) == 0
-    assert "nothing to download" in capsys.readouterr().out
-    assert main(["fetch", "--profile", "dmeo"]) == 1
-    assert "dmeo" in capsys.readouterr().err
-
-
-def test_the_paper_profile_ends_with_what_to_do_by_hand(capsys):
-    assert main(["fetch", "--profile", "paper"]) == 1
-    printed = capsys.readouterr()
-    assert "to download by hand from https://deepdip" in printed.out and "pasquet/sdss.npz" in printed.err
-
-
 @pytest.mark.skipif(MIRROR is None, reason="ASTROLIB_DATA_DIR names no folder with the real data")
-def test_the_sample_profile_on_the_real_files(monkeypatch, capsys):
+def test_the_real_files(monkeypatch):
     monkeypatch.setenv("ASTROLIB_DATA_DIR", MIRROR)
     survey = load("real-photometry", n_galaxies=50, image_size=24)
     assert len(survey) == 50 and (survey.redshift < 0.7).all()
     assert len(load("stamps", image_size=48)) == 20
-    assert main(["fetch", "--profile", "sample"]) == 0
-    assert "nothing" in capsys.readouterr().out

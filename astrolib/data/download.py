@@ -1,6 +1,7 @@
 """A Pooch downloader that goes on where an interrupted download stopped."""
 
 import re
+import threading
 from pathlib import Path
 
 import requests
@@ -14,6 +15,10 @@ WITHOUT_NETWORK = (
     "To do without it, set ASTROLIB_DATA_DIR to a folder that holds the files, or use the demo profile "
     "(make all PROFILE=demo), which downloads nothing."
 )
+
+
+class Stopped(Exception):
+    """Another file failed, or a person stopped the program."""
 
 
 class ResumingDownloader:
@@ -31,13 +36,21 @@ class ResumingDownloader:
         Where the unfinished download is kept.
     bar : tqdm
         Progress bar in bytes, shared by all files of a dataset.
+    session : requests.Session
+        Keeps connections open from one small file to the next.
+    stop : threading.Event
+        Once set, the download ends with `Stopped` at the next piece of data; what has arrived is kept.
     """
 
-    def __init__(self, remote: RemoteFile, part: Path, bar: tqdm):
+    def __init__(
+        self, remote: RemoteFile, part: Path, bar: tqdm, session: requests.Session, stop: threading.Event
+    ):
         self.remote = remote
         self.part = part
         self.bar = bar
-        self.before = bar.n  # bytes of the files before this one
+        self.session = session
+        self.stop = stop
+        self.counted = 0  # bytes of this file that the bar shows
 
     def __call__(self, url: str, output_file: str, pooch: object) -> None:
         """Pooch's downloader interface."""
@@ -54,14 +67,16 @@ class ResumingDownloader:
 
     def _receive(self, url: str) -> None:
         """Append to the part file until it is as long as the server says."""
+        if self.stop.is_set():
+            raise Stopped
         have = self.part.stat().st_size if self.part.exists() else 0
         headers = {"Accept-Encoding": "identity"}  # sizes and ranges then count the bytes of the file
         if have:
             headers["Range"] = f"bytes={have}-"
-        with requests.get(url, headers=headers, stream=True, timeout=TIMEOUT) as response:
+        with self.session.get(url, headers=headers, stream=True, timeout=TIMEOUT) as response:
             start, total = _span(response)
             if response.status_code == 416 and have == total:  # nothing is left to send
-                return
+                return self._count(have)
             if have and (response.status_code == 416 or start not in (0, have)):
                 self.part.unlink()  # what is here does not belong to what the server has
                 return self._receive(url)
@@ -79,11 +94,19 @@ class ResumingDownloader:
 
     def _append(self, response: requests.Response, start: int) -> None:
         """Write the body at `start`, which is 0 if the server ignores ranges."""
-        self.bar.n = self.before + start
+        self._count(start)
         with self.part.open("ab" if start else "wb") as stream:
             for chunk in response.iter_content(CHUNK):
                 stream.write(chunk)
-                self.bar.update(len(chunk))
+                self._count(self.counted + len(chunk))
+                if self.stop.is_set():
+                    raise Stopped
+
+    def _count(self, size: int) -> None:
+        """Let the bar show `size` bytes of this file; other threads move the same bar."""
+        with self.bar.get_lock():
+            self.bar.update(size - self.counted)
+        self.counted = size
 
 
 def move_aside(path: Path) -> Path:

@@ -12,7 +12,9 @@ import errno
 import json
 import os
 import sys
+import threading
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +28,7 @@ from astrolib.data.download import WITHOUT_NETWORK, ResumingDownloader, move_asi
 from astrolib.data.manifest import FetchError, RemoteFile, datasets, load_manifest
 
 RETRIES = 3  # Pooch waits 1, 2, 3, ... seconds before them
+WORKERS = 8  # files downloaded at once: of small ones most of the time is waiting for the server
 REMEMBER_ABOVE = 1_000_000_000  # bytes; hashing more than that at each use would be felt
 
 
@@ -59,8 +62,8 @@ def plan(names: Iterable[str]) -> list[Planned]:
 def fetch(name: str, files: Iterable[str] | None = None, progress: bool = True) -> dict[str, Path]:
     """Paths of a dataset's files, after downloading those that are missing or damaged.
 
-    A damaged file is renamed to `<name>.bad`. An interrupted download is kept as `<name>.part` and goes on
-    from there the next time.
+    Several files are downloaded at once; after an error the others stop too. A damaged file is renamed to
+    `<name>.bad`. An interrupted download is kept as `<name>.part` and goes on from there the next time.
 
     Parameters
     ----------
@@ -150,19 +153,35 @@ def _download(files: list[RemoteFile], dataset: str, progress: bool) -> None:
         with FileLock(folder / ".lock"):
             total = None if None in sizes else sum(sizes)
             with tqdm(total=total, desc=dataset, unit="B", unit_scale=True, disable=not progress) as bar:
-                for file in files:
-                    _download_file(file, folder, bar)
+                _download_together(files, folder, bar)
     except OSError as error:  # of the disk: those of the network became a FetchError on the way
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        lacking = next((file for file in files if not _is_good(file, folder / file.name)), files[0])
         raise FetchError(
             f"{'The disk is full' if full else f'Cannot write ({error})'} while downloading {dataset} to "
-            f"{folder}, where {files[0].name} {_state(files[0], folder)}. What has arrived is kept. Make "
+            f"{folder}, where {lacking.name} {_state(lacking, folder)}. What has arrived is kept. Make "
             "room, or set ASTROLIB_DATA_DIR to a folder with more space that you can write to, and run the "
             f"same command again: it goes on where it stopped. {WITHOUT_NETWORK}"
         ) from None
 
 
-def _download_file(file: RemoteFile, folder: Path, bar: tqdm) -> None:
+def _download_together(files: list[RemoteFile], folder: Path, bar: tqdm) -> None:
+    """Download some files at once; the first error, or Ctrl-C, stops all of them."""
+    stop = threading.Event()
+    with requests.Session() as session, ThreadPoolExecutor(WORKERS) as pool:
+        try:
+            jobs = [pool.submit(_download_file, file, folder, bar, session, stop) for file in files]
+            for job in as_completed(jobs):
+                job.result()
+        except BaseException:
+            stop.set()
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+def _download_file(
+    file: RemoteFile, folder: Path, bar: tqdm, session: requests.Session, stop: threading.Event
+) -> None:
     path = folder / file.name
     if _is_good(file, path):  # another process got it while this one waited
         return
@@ -179,7 +198,7 @@ def _download_file(file: RemoteFile, folder: Path, bar: tqdm) -> None:
     )
     pooch.get_logger().setLevel("WARNING")
     try:
-        store.fetch(file.name, downloader=ResumingDownloader(file, part, bar))
+        store.fetch(file.name, downloader=ResumingDownloader(file, part, bar, session, stop))
     except requests.RequestException as error:
         kept = part.stat().st_size if part.exists() else 0
         raise FetchError(

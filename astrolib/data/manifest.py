@@ -2,12 +2,15 @@
 
 import difflib
 import hashlib
+import re
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote, urljoin
 
 from astrolib import paths
+
+TABLE_LINE = re.compile(r"([^\s/]+) (\d+) ([0-9a-f]{40})")
 
 
 class FetchError(RuntimeError):
@@ -105,11 +108,13 @@ def load_manifest(name: str) -> Manifest:
         raise FetchError(
             f"There is no dataset {name!r} in {paths.manifests()}. Did you mean {' or '.join(close)}?"
         )
-    settings = tomllib.loads((paths.manifests() / f"{name}.toml").read_text())
+    path = paths.manifests() / f"{name}.toml"
+    settings = tomllib.loads(path.read_text())
     base_url = settings.pop("base_url", None)
+    files = [_remote_file(entry, base_url) for entry in settings.pop("files", [])]
+    files += _table_files(settings.pop("table", None), path)
     settings["citations"] = tuple(settings["citations"])
-    settings["files"] = tuple(_remote_file(entry, base_url) for entry in settings["files"])
-    return Manifest(name=name, **settings)
+    return Manifest(name=name, files=tuple(files), **settings)
 
 
 def _remote_file(entry: dict, base_url: str | None) -> RemoteFile:
@@ -118,3 +123,19 @@ def _remote_file(entry: dict, base_url: str | None) -> RemoteFile:
     if base_url is not None:
         optional["url"] = urljoin(base_url, quote(Path(entry["name"]).name))
     return RemoteFile(**{**optional, **entry})
+
+
+def _table_files(table: dict[str, str] | None, path: Path) -> list[RemoteFile]:
+    """Files of a `[table]`: many small ones of one folder, a line "name bytes git-blob-id" each in `lines`.
+
+    They lie in `base_url` under their names and are kept in `folder`. A git blob id is 24 characters
+    shorter than a SHA-256, and a repository knows it without reading the file.
+    """
+    files = []
+    for line in table["lines"].splitlines() if table else ():
+        if not (found := TABLE_LINE.fullmatch(line)):
+            raise FetchError(f"The line {line!r} in the table of {path} is not 'name bytes git-blob-id'.")
+        name, size, blob = found.groups()
+        entry = {"name": f"{table['folder']}/{name}", "bytes": int(size), "hash": f"git-blob:{blob}"}
+        files.append(_remote_file(entry, table["base_url"]))
+    return files

@@ -13,22 +13,20 @@ tables are made in `astrolib.papers.astrom3_results`; what the embeddings tell w
 """
 
 import dataclasses
-import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import cache
 
-import joblib
 import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor, nn
-from tqdm import tqdm
 
 from astrolib import paths, profiles
 from astrolib.models.multimodal import FusedClassifier, MultimodalCLIP, StarClassifier
 from astrolib.papers import star_forest
 from astrolib.papers.astrom3_networks import CLIP_PRETRAINING, class_loss, clip_loss, encoder_of, recipe
 from astrolib.papers.stars import Stars
+from astrolib.papers.workers import side_by_side
 from astrolib.report import results
 from astrolib.training.fit import fit
 from astrolib.training.optim import Optimization
@@ -275,22 +273,14 @@ class Experiment:
         costs : sequence of float, optional
             How much work each job is, so that the time left can be told; by default all the same.
         """
-        workers = self.settings.workers or joblib.cpu_count()
-        if self.device == "cuda" or workers == 1:
-            done: Iterable = (_work(self.profile, self.prefix, *job, threads=None) for job in jobs)
-        else:
-            parallel = joblib.Parallel(n_jobs=workers, return_as="generator")
-            work = joblib.delayed(_work)
-            done = parallel(work(self.profile, self.prefix, *job, threads=1) for job in jobs)
-        unit = " passes of a star" if costs else " trainings"
-        costs, found = costs or [1] * len(jobs), []
-        shape = "{l_bar}{bar}| [{elapsed}<{remaining}, {rate_fmt}]"
-        words = {"unit": unit, "unit_scale": True, "file": sys.stdout, "mininterval": 5.0}
-        with tqdm(total=sum(costs), desc=f"{self.prefix} {what}", bar_format=shape, **words) as bar:
-            for made, cost in zip(done, costs, strict=True):
-                found.append(made)
-                bar.update(cost)
-        return found
+        return side_by_side(
+            _work,
+            [(self.profile, self.prefix, *job) for job in jobs],
+            f"{self.prefix} {what}",
+            workers=self.settings.workers,
+            costs=costs,
+            unit=" passes of a star" if costs else " trainings",
+        )
 
     def keep(self, name: str, table: pd.DataFrame) -> None:
         """Keep a table of results under a name, with the survey's source in every row."""
@@ -313,11 +303,7 @@ def _experiment(profile: str, prefix: str) -> Experiment:
     return Experiment(profile, prefix)
 
 
-def _work(
-    profile: str, prefix: str, method: str, arguments: tuple, threads: int | None
-) -> pd.DataFrame | None:
+def _work(profile: str, prefix: str, method: str, arguments: tuple) -> pd.DataFrame | None:
     """A job in a worker; models stay on disk and are not sent back."""
-    if threads:
-        torch.set_num_threads(threads)
     made = getattr(_experiment(profile, prefix), method)(*arguments, progress=False)
     return None if isinstance(made, nn.Module) else made

@@ -6,11 +6,8 @@ import json
 import os
 import subprocess
 import sys
-import threading
 from concurrent.futures import ThreadPoolExecutor
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import requests
@@ -29,50 +26,9 @@ MIRROR = os.environ.get(
 
 
 @pytest.fixture
-def server(monkeypatch):
-    """A file server. `drop_after`: close the line once after so many bytes; `ranges`: honour Range."""
-    state = SimpleNamespace(content=CONTENT, drop_after=None, ranges=True, status=None, requests=[])
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self):
-            asked = self.headers.get("Range")
-            state.requests.append(asked)
-            if state.status:
-                return self.send_error(state.status)
-            start = int(asked.removeprefix("bytes=").removesuffix("-")) if asked and state.ranges else 0
-            if start >= len(state.content):
-                self.send_response(416)
-                self.send_header("Content-Range", f"bytes */{len(state.content)}")
-                self.send_header("Content-Length", "0")
-                return self.end_headers()
-            body = state.content[start:]
-            self.send_response(206 if asked and state.ranges else 200)
-            self.send_header("Content-Length", str(len(body)))
-            if asked and state.ranges:
-                total = len(state.content)
-                self.send_header("Content-Range", f"bytes {start}-{total - 1}/{total}")
-            self.end_headers()
-            cut, state.drop_after = state.drop_after, None
-            self.wfile.write(body[:cut])
-            self.close_connection = True
-
-        def log_message(self, *_):
-            pass
-
-    httpd = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=httpd.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    state.url = f"http://127.0.0.1:{httpd.server_port}/"
-    yield state
-    httpd.shutdown()
-    thread.join()
-    httpd.server_close()
-
-
-@pytest.fixture
 def dataset(tmp_path, monkeypatch, server):
     """Write a manifest `toy` with one file, and say where the file will be."""
+    server.content = CONTENT
     folder = tmp_path / "manifests"
     folder.mkdir()
     monkeypatch.setattr(paths, "manifests", lambda: folder)
@@ -291,7 +247,7 @@ def test_the_command_line_ends_with_one_paragraph_and_no_traceback():
 @pytest.mark.skipif(MIRROR is None, reason="ASTROLIB_DATA_DIR names no folder with the real data")
 def test_the_mirror_holds_what_the_manifests_say(monkeypatch):
     monkeypatch.setenv("ASTROLIB_DATA_DIR", MIRROR)
-    monkeypatch.setattr(requests, "get", None)  # any download would fail
-    for name in ("sdss_photometry", "sdss_stamps"):
+    monkeypatch.setattr(requests, "Session", None)  # any download would fail
+    for name in ("sdss_photometry", "sdss_stamps", "galaxy_zoo1", "galaxy_zoo1_more"):
         if all(row.present for row in fetch.plan([name])):
             fetch.fetch(name)
