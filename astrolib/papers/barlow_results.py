@@ -156,7 +156,7 @@ def _forest(experiment: Experiment, fraction: float, seed: int) -> pd.DataFrame:
     images = experiment.images
     values, _ = images.handmade
     train, test, label = images.labelled(fraction, seed), images.splits["test"], images.survey.label
-    found = probes.forest_probe(values[train], label[train], values[test], seed, experiment.settings.trees)
+    found = probes.forest_probe(values[train], label[train], values[test], seed)
     about = {"method": HANDMADE, "encoder": "none", "protocol": "random forest"}
     table = {"id": images.survey.ids[test], "label": label[test], "prediction": found}
     return pd.DataFrame(table).assign(**about, fraction=fraction, seed=seed)
@@ -178,9 +178,7 @@ def _handmade_transfer(experiment: Experiment) -> list[pd.DataFrame]:
                 continue
             for seed in experiment.settings.seeds:
                 x = values[:, columns]
-                found = probes.forest_regression(
-                    x[known], truth[known], x[test], seed, experiment.settings.trees
-                )
+                found = probes.forest_regression(x[known], truth[known], x[test], seed)
                 table = {"id": images.survey.ids[test], "truth": truth[test], "prediction": found}
                 about = {"method": method, "encoder": "none", "target": target, "seed": seed}
                 tables.append(pd.DataFrame(table).assign(**about))

@@ -121,7 +121,7 @@ class Images:
         """Colours, concentration, asymmetry and the like of every image, (N, F), and their names."""
         survey = self.survey
         pixels = np.asarray(survey.images) / np.float32(255 if survey.is_display else 1)
-        values, names = morphology_features(pixels, survey.channels, noise=survey.noise)
+        values, names = morphology_features(pixels, noise=survey.noise)
         return values, tuple(names)
 
     @cached_property

@@ -95,7 +95,6 @@ class BarlowTwins:
     workers: int  # trainings side by side, a thread each; 0: one for each CPU core
     seeds: tuple[int, ...]
     fractions: tuple[float, ...]  # of the labels
-    trees: int  # of the random forests
     data: ImageData
     convnet: ConvNet
     transformer: Transformer
