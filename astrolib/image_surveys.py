@@ -93,9 +93,7 @@ def load_images(
     >>> load_images("simulated", n_images=1000)  # doctest: +SKIP
     ImageSurvey of 1,000 images: simulated ...
     """
-    load = loader_of(source, IMAGE_SOURCES, "galaxies", None)
-    if n_images is not None and n_images < 1:
-        raise SurveyError(f"n_images = {n_images}: a survey needs at least one image; None means all.")
+    load = loader_of(source, IMAGE_SOURCES, "images", n_images)
     return load(Wanted(n_images, image_size, seed, progress))
 
 

@@ -57,7 +57,7 @@ def loader_of(source: str, sources: Mapping[str, Callable], what: str, wanted: i
     source, sources : str, mapping
         The name asked for, and all there are.
     what : str
-        "galaxies" or "stars", for messages.
+        "galaxies", "stars" or "images", for messages.
     wanted : int, optional
         How many of them are asked for; None means all.
 
@@ -66,7 +66,7 @@ def loader_of(source: str, sources: Mapping[str, Callable], what: str, wanted: i
     SurveyError
         If there is no such source, or fewer than one object is wanted.
     """
-    one = {"galaxies": "galaxy", "stars": "star"}[what]
+    one = {"galaxies": "galaxy", "stars": "star", "images": "image"}[what]
     if source not in sources:
         close = difflib.get_close_matches(source, sources, n=2) or sources
         raise SurveyError(f"There is no {one} survey {source!r}. Did you mean {' or '.join(close)}?")
@@ -90,7 +90,8 @@ def chosen_rows(n: int, wanted: int | None, seed: int, what: str) -> np.ndarray 
     Raises
     ------
     SurveyError
-        If there are not as many; `what` they are, "galaxies" or "stars", is in the message.
+        If there are not as many; `what` they are, "galaxies", "stars" or "images", is in the
+        message.
     """
     if wanted is None or wanted == n:
         return slice(None)

@@ -6,6 +6,7 @@ from scipy import ndimage
 
 _BLOCK = 2**20  # pixels of one channel held at once
 _IN_PLANE = np.array([[[0] * 3] * 3, [[1] * 3] * 3, [[0] * 3] * 3])  # neighbours within one image of a block
+_CORE = 3.0  # width of the window that finds the centre, pixels
 _MAD = 1.4826  # standard deviation of a Gaussian in units of its median absolute deviation
 
 
@@ -100,14 +101,13 @@ def _block_features(images: np.ndarray, noise: np.ndarray | None) -> np.ndarray:
         scatter = np.broadcast_to(noise, scatter.shape)
     weights = np.ones(n_channels) if noise is None else 1 / noise**2
     light = np.einsum("bchw,c->bhw", images, weights / weights.sum())
-    patch, others = _patches(light)
+    patch, others, peak = _patches(light)
     light = np.where(others, 0.0, light)
     y, x = np.mgrid[:height, :width].astype(np.float64)
     position = np.stack([y.ravel(), x.ravel()])  # (2, P)
-    light, patch = light.reshape(n, -1), patch.reshape(n, -1)
     inside = np.where(patch, np.clip(light, 0, None), 0.0)
-    centre = _ratio(inside**2 @ position.T, (inside**2).sum(axis=1)[:, None])  # the core, not a tidal tail
-    centre = np.where(inside.any(axis=1)[:, None], centre, [(height - 1) / 2, (width - 1) / 2])
+    centre = _centre(inside, peak)
+    light, patch, inside = (each.reshape(n, -1) for each in (light, patch, inside))
     offset = position[None] - centre[:, :, None]  # (B, 2, P)
     distance = np.hypot(offset[:, 0], offset[:, 1])
     r20, r50, r80, aperture = _radii(light, distance, centre, (height, width))
@@ -142,8 +142,8 @@ def _sky(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return level, _MAD * np.median(np.abs(border - level[..., None]), axis=-1)
 
 
-def _patches(light: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Pixels (B, H, W) bool of the galaxy in the middle, and of other sources."""
+def _patches(light: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Pixels (B, H, W) bool of the galaxy in the middle, and of other sources; its brightest pixel (B, 2)."""
     n, height, width = light.shape
     smooth = ndimage.gaussian_filter(light, (0, 1, 1))
     level, scatter = _sky(smooth)
@@ -154,9 +154,28 @@ def _patches(light: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     # Below a tenth of the peak neighbours merge with it; above half of it faint galaxies have no patch.
     threshold = np.clip(level + 3 * scatter, 0.1 * peak, 0.5 * peak)
     labels, _ = ndimage.label(smooth >= threshold[:, None, None], structure=_IN_PLANE)
-    own = labels[np.arange(n), top + down, left + right]
+    pixel = np.stack([top + down, left + right], axis=1)
+    own = labels[np.arange(n), pixel[:, 0], pixel[:, 1]]
     patch = (labels == own[:, None, None]) & (labels > 0)
-    return patch, (labels > 0) & ~patch
+    return patch, (labels > 0) & ~patch, pixel
+
+
+def _centre(inside: np.ndarray, pixel: np.ndarray) -> np.ndarray:
+    """Row and column (B, 2) of the core: centroid in a Gaussian window that follows it from a pixel (B, 2).
+
+    Without the window, one bright knot far out would move the centre.
+    """
+    y, x = (np.arange(size, dtype=np.float64) for size in inside.shape[1:])
+    centre = pixel.astype(np.float64)
+    for _ in range(5):
+        window_y = np.exp(-0.5 * ((y - centre[:, :1]) / _CORE) ** 2)
+        window_x = np.exp(-0.5 * ((x - centre[:, 1:]) / _CORE) ** 2)
+        rows = np.einsum("bhw,bw->bh", inside, window_x) * window_y
+        columns = np.einsum("bhw,bh->bw", inside, window_y) * window_x
+        moved = np.stack([rows @ y, columns @ x], axis=1)
+        total = rows.sum(axis=1)[:, None]
+        centre = np.where(total > 0, _ratio(moved, total), centre)
+    return centre
 
 
 def _radii(

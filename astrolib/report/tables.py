@@ -25,6 +25,10 @@ def published(name: str) -> pd.DataFrame:
         (arXiv:2411.08842v1), "astrom3_table_rerun", "astrom3_class_counts", "astrom3_hparams",
         "astrom3_embedding_classifiers", "astrom3_modality_importance", "astrom3_confusions"; percentages run
         from 0 to 100, `clip` is 0 or 1.
+        Of Barlow Twins (arXiv:2103.03230): "barlow_table1" to "barlow_table7", percentages; the variants of
+        Table 5 are named as in `astrolib.models.barlow_twins.LOSSES`. "barlow_hparams" holds its settings and
+        "barlow_figures" the points of its Figures 2 to 5 that are known as numbers, most of them BYOL's
+        (arXiv:2006.07733); an empty `top1` with `top1_low` and `top1_high` is no more than a range.
 
     Raises
     ------

@@ -66,6 +66,13 @@ def test_the_projector_has_two_layers_and_features_come_before_it():
     assert torch.equal(model.features(images), encoder(images))
 
 
+def test_views_pass_one_after_the_other():
+    """As in Barlow Twins, so that the two differ in the loss alone."""
+    model = SimCLR(nn.BatchNorm1d(6), 6, 8)
+    model(normal(32, 6), 5 + normal(32, 6, seed=1))
+    assert model.encoder.num_batches_tracked == model.projector[1].num_batches_tracked == 2
+
+
 def test_only_the_loss_carries_gradients_and_all_parameters_get_one():
     model = SimCLR(small_resnet(2, (4, 4, 8, 8)), 8, 6)
     found = model(normal(8, 2, 16, 16), normal(8, 2, 16, 16, seed=1))

@@ -5,11 +5,11 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
-from astrolib.models.barlow_twins import BarlowTwins
-from astrolib.models.simclr import SimCLR
 
 from astrolib import paths, profiles
+from astrolib.models.barlow_twins import BarlowTwins
 from astrolib.models.mae import MaskedAutoencoder
+from astrolib.models.simclr import SimCLR
 from astrolib.papers import barlow_networks as networks
 from astrolib.papers import barlow_twins
 from astrolib.papers.barlow_networks import BARLOW, MAE, SIMCLR, UNTRAINED, Arm
@@ -149,15 +149,14 @@ def test_an_untrained_encoder_is_calibrated_and_probed(experiment):
 
 
 def test_finetuning_starts_from_the_pretrained_encoder(experiment, monkeypatch):
-    started = []
+    pretrained, started = experiment.pretrain(Arm(), progress=False), []
     monkeypatch.setattr(barlow_twins, "fit", lambda run, net, *_, **__: started.append(net) or net)
+    monkeypatch.setattr(experiment, "pretrain", lambda *_, **__: pretrained)
     for arm in (Arm(), Arm(UNTRAINED)):
         experiment.finetune(arm, 0.1)
-    pretrained = experiment.pretrain(Arm())
-    encoder = started[0].encoder.encoder
-    assert not same(encoder, started[1].encoder.encoder)
-    assert same(started[1].encoder.encoder, networks.encoder_of(experiment.settings, "resnet", 5, 42))
-    assert started.pop() is pretrained and same(encoder, pretrained.encoder)
+    tuned, fresh = (net.encoder.encoder for net in started)
+    assert same(tuned, pretrained.encoder) and not same(tuned, fresh)
+    assert same(fresh, networks.encoder_of(experiment.settings, "resnet", 5, 42))
 
 
 def test_finetuned_predictions_are_kept(experiment, monkeypatch):
@@ -183,3 +182,16 @@ def test_every_class_counts_the_same_in_the_loss():
     found = networks.class_loss(weight)(torch.nn.Identity(), batch, torch.Generator())
     assert float(found["accuracy"]) == pytest.approx(0.5)
     assert float(found["loss"]) == pytest.approx((np.log1p(np.exp(-2)) + np.log1p(np.exp(2))) / 2)
+
+
+@pytest.mark.slow
+def test_sixty_steps_bring_views_together_and_keep_dimensions_apart(experiment):
+    arm = Arm(epochs=60)
+    experiment.pretrain(arm, progress=False)
+    history, width = experiment.run(arm).history(), experiment.settings.resnet_pretraining.width
+    assert (
+        len(experiment.images.splits["pretraining"]) // experiment.settings.resnet_pretraining.batch_size == 2
+    )
+    last = history.iloc[-1]
+    assert last["on"] < 0.5 * width < history["on"].iloc[0]
+    assert last["off_square"] < 0.7 and last["val_rank_z"] > 3
