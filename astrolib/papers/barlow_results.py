@@ -242,12 +242,15 @@ def keep_embeddings(experiment: Experiment, n_neighbours: int = 6) -> None:
 
 
 def _showpiece(experiment: Experiment) -> int:
-    """The test image with the most light in its last class but unsaturated: augmentations show well on it."""
+    """The brightest of the rather large spirals of the test images: augmentations show well on it."""
     images = experiment.images
     test = images.splits["test"]
     spiral = test[images.survey.label[test] == images.survey.class_names.index("spiral")]
     values, names = images.handmade
-    return int(spiral[np.argsort(values[spiral, names.index("half-light radius")])[-len(spiral) // 20]])
+    size = values[spiral, names.index("half-light radius")]
+    low, high = np.quantile(size, [0.6, 0.85])
+    large = spiral[(size >= low) & (size <= high)]
+    return int(large[values[large, names.index("magnitude")].argmin()])
 
 
 def _pictures(experiment: Experiment, rows: np.ndarray) -> np.ndarray:

@@ -151,7 +151,7 @@ def test_r2_difference_is_scikit_learns_over_objects_and_seeds():
 
 
 def test_r2_of_a_draw_is_about_the_mean_of_the_draw():
-    """Of few objects, the mean of a draw is far from that of all: exact residuals keep their R^2 of 1 - e / v."""
+    """With three objects all draws can be listed; their means are far from the mean of all."""
     truth = np.array([0.0, 1.0, 2.0])
     found = r2_difference([truth], [np.full(3, 1.0)], truth, n_resamples=500)
     rows = np.array(np.meshgrid(*[range(3)] * 3)).reshape(3, -1).T  # all 27 draws

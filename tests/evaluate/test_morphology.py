@@ -81,12 +81,12 @@ def test_asymmetry_of_a_known_image():
 
 
 def test_asymmetry_is_the_least_over_centres():
-    image = sersic(41, 1, 2.5) + 0.6 * sersic(41, 0.5, 2, centre=(2.5, 1.0))
+    image = sersic(41, 1, 2.5) + 0.4 * sersic(41, 0.5, 2, centre=(5.0, 0.0))
     wide = np.pad(image, 20)  # 81 pixels: turning the array turns about pixel 40
     shifts = np.ndindex(13, 13)  # of the turned image by -2 to 10 pixels: centres in steps of half a pixel
     turned = (np.roll(wide[::-1, ::-1], np.array(shift) - 2, axis=(0, 1)) for shift in shifts)
     brute = [np.abs(wide - each).sum() / wide.sum() for each in turned]
-    assert measured(image)["asymmetry"] == pytest.approx(min(brute), abs=0.01)
+    assert measured(image)["asymmetry"] == pytest.approx(min(brute), abs=0.03)  # of all the light
 
 
 @pytest.mark.parametrize("radius", [2.0, 4.0])
