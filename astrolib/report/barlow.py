@@ -69,11 +69,14 @@ def correlation(profile: str) -> Figure:
 
 
 def spectrum(profile: str) -> Figure:
-    """Singular values of the features of the test images."""
+    """Singular values of the features: over the training of the first seed, and of the test images."""
     curves = results.load_arrays(profile, "barlow_spectrum")
     source = curves.pop("source")
     words = {"before": "untrained, resnet", "after": "Barlow Twins, resnet"}
-    figure = representation.spectrum({words.get(name, name): values for name, values in curves.items()})
+    history = results.load(profile, "barlow_history")
+    history = history[(history["encoder"] == "resnet") & (history["seed"] == history["seed"].iloc[0])]
+    curves = {words.get(name, name): values for name, values in curves.items()}
+    figure = representation.spectrum(curves, history.dropna(axis=1))
     return results.save_figure(profile, "barlow_spectrum", figure, source)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -59,31 +60,44 @@ def correlation_pair(before: np.ndarray, after: np.ndarray) -> Figure:
 
 
 @styled
-def spectrum(curves: Mapping[str, np.ndarray]) -> Figure:
-    """Singular values of centred features, largest first.
+def spectrum(curves: Mapping[str, np.ndarray], history: pd.DataFrame) -> Figure:
+    """Singular values of centred features, largest first: over the training, and after it.
 
     Parameters
     ----------
     curves : mapping of str to (n,) array
-        Name to singular values divided by the largest.
+        Name to singular values divided by the largest, on test images; "untrained" is grey.
+    history : DataFrame
+        A row for each epoch of one training: epoch, and val_sv1, val_sv2, val_sv4, ..., singular values of
+        these numbers on views of the validation images.
 
     Returns
     -------
     Figure
-        The slower a curve falls, the more directions the features fill. "untrained" is grey.
+        The slower a curve falls, the more directions the features fill.
     """
-    figure = new_figure((7.4, 4.6))
-    axes = figure.subplots()
+    figure = new_figure((11.0, 4.4))
+    over_time, after = figure.subplots(1, 2)
+    numbers = sorted(int(name.removeprefix("val_sv")) for name in history if name.startswith("val_sv"))
+    values = history[[f"val_sv{number}" for number in numbers]].to_numpy()
+    epochs = history["epoch"].to_numpy()
+    shades = mpl.colormaps["viridis"](np.linspace(0, 0.9, len(epochs)))
+    for row in np.unique(np.linspace(0, len(epochs) - 1, 6).round().astype(int)):
+        over_time.plot(
+            numbers, values[row], "o-", ms=3, lw=1.4, color=shades[row], label=f"{epochs[row] + 1}"
+        )
+    over_time.legend(title="after epoch", fontsize=8, loc="lower left")
+    over_time.set(title="Barlow Twins, views of validation images")
     colours = iter(CYCLE * 2)
-    for number, (name, values) in enumerate(curves.items()):
+    for number, (name, falling) in enumerate(curves.items()):
         look = {"ls": ("-", "--", "-.", ":")[number % 4], "label": name}
         look["color"] = COLOURS["baseline"] if name.startswith("untrained") else next(colours)
-        axes.plot(np.arange(1, len(values) + 1), values, lw=1.6, **look)
-    shown = np.concatenate([np.asarray(values) for values in curves.values()])
-    axes.set(xscale="log", yscale="log", xlabel="number of the singular value",
-             ylabel="singular value / largest")  # fmt: skip
-    axes.set_ylim(max(shown[shown > 0].min() / 2, 1e-5), 1.5)
-    figure.legend(loc="outside right upper", fontsize=9)
+        after.plot(np.arange(1, len(falling) + 1), falling, lw=1.6, **look)
+    after.set(title="test images, after training")
+    after.legend(fontsize=8, loc="lower left")
+    for axes in (over_time, after):
+        axes.set(xscale="log", yscale="log", xlabel="number of the singular value", ylim=(1e-4, 1.5))
+    over_time.set_ylabel("singular value of the features / largest")
     return figure
 
 

@@ -37,15 +37,18 @@ def test_of_a_wide_embedding_the_first_dimensions_are_drawn():
     assert left.images[0].get_array().shape == (256, 256) and "first 256 of 300" in left.get_title()
 
 
-def test_spectrum_is_logarithmic_and_the_untrained_is_grey():
-    curves = {"untrained, resnet": np.array([1.0, 0.1]), "Barlow Twins": np.array([1.0, 0.5, 0.0])}
-    figure = representation.spectrum(curves)
-    (axes,) = figure.axes
-    assert (axes.get_xscale(), axes.get_yscale()) == ("log", "log")
-    assert axes.get_xlabel() == "number of the singular value" and "largest" in axes.get_ylabel()
-    assert axes.lines[1].get_xdata().tolist() == [1, 2, 3]
-    assert axes.lines[0].get_color() == "#7A7A7A" and axes.lines[1].get_color() != "#7A7A7A"
-    assert words_of(figure) == list(curves)
+def test_spectra_are_logarithmic_and_the_untrained_is_grey():
+    curves = {"untrained": 1 / np.arange(1, 9.0) ** 2, "Barlow Twins": 1 / np.arange(1, 9.0)}
+    history = pd.DataFrame({"epoch": range(4), "val_sv1": 1.0, "val_sv2": [0.2, 0.3, 0.4, 0.5],
+                            "val_sv4": [0.1, 0.1, 0.2, 0.3], "val_sv16": 0.01, "loss": 3.0})  # fmt: skip
+    figure = representation.spectrum(curves, history)
+    over_time, after = figure.axes
+    assert over_time.get_xscale() == after.get_xscale() == after.get_yscale() == "log"
+    assert after.lines[0].get_color() == "#7A7A7A" != after.lines[1].get_color()
+    assert [line.get_label() for line in over_time.lines] == ["1", "2", "3", "4"]
+    assert over_time.lines[-1].get_xdata().tolist() == [1, 2, 4, 16]
+    assert over_time.lines[-1].get_ydata().tolist() == [1.0, 0.5, 0.3, 0.01]
+    assert "singular value" in over_time.get_ylabel()
 
 
 def test_training_draws_both_terms_of_every_seed():
