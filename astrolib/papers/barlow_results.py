@@ -262,10 +262,11 @@ def _pictures(experiment: Experiment, rows: np.ndarray) -> np.ndarray:
 
 
 def _rgb(experiment: Experiment, pixels: torch.Tensor) -> np.ndarray:
+    """Colour pictures (n, h, w, 3) from 0 to 1."""
     pixels = pixels.cpu().numpy()
     if isinstance(experiment.images.views, DisplayViews):
         return np.clip(pixels.transpose(0, 2, 3, 1), 0, 1)
-    return rgb(pixels, experiment.images.survey.channels)
+    return rgb(pixels, experiment.images.survey.channels) / np.float32(255)
 
 
 def _words(drawn: dict[str, np.ndarray], steps: tuple[str, ...]) -> list[str]:
