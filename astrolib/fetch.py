@@ -1,6 +1,6 @@
 """Download what a profile needs, of galaxies, stars and images.
 
-    python -m astrolib.fetch --profile sample
+python -m astrolib.fetch --profile sample
 """
 
 import argparse

@@ -134,8 +134,8 @@ def _recipes(experiment: Experiment, base: Arm) -> list[Point]:
 
 
 def keep_ablations(experiment: Experiment) -> None:
-    """Train every point, and keep the test predictions as "ablation_predictions" and correlation and ranks as
-    "ablation_runs".
+    """Train every point, and keep the test predictions as "ablation_predictions", correlation and ranks as
+    "ablation_runs", and what the points of Figure 3 tell of other quantities as "ablation_transfer".
 
     Of the learning rates of a point of Figure 2 the one with the best mean accuracy on the validation images
     is kept.
@@ -145,18 +145,22 @@ def keep_ablations(experiment: Experiment) -> None:
     arms.sort(key=lambda arm: -(arm.epochs or 0) * (arm.width or 1))  # the longest first
     found = dict(zip(arms, probe_all(experiment, arms, "ablations"), strict=True))
     kept = _best_rates(wanted, found)
-    predictions, runs = [], []
+    predictions, runs, transfer = [], [], []
     for point in kept:
         about = {"part": point.part, "variant": point.variant, "x": point.x, "arm": point.series}
         about["seed"] = point.arm.seed
         tables = found[point.arm]
         linear = tables["predictions"][tables["predictions"]["protocol"] == "linear"]
         predictions.append(linear.drop(columns="protocol").assign(**about))
+        if point.part == "fig3":
+            transfer.append(tables["transfer"].assign(**about))
         training = recipe(experiment.settings, point.arm)
         about |= {"epochs": training.epochs, "lr": training.lr}
         runs.append(tables["measures"].assign(**about))
     experiment.keep("ablation_predictions", pd.concat(predictions, ignore_index=True))
     experiment.keep("ablation_runs", pd.concat(runs, ignore_index=True))
+    if transfer:
+        experiment.keep("ablation_transfer", pd.concat(transfer, ignore_index=True))
 
 
 def _best_rates(wanted: list[Point], found: dict[Arm, dict[str, pd.DataFrame]]) -> list[Point]:

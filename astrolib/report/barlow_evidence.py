@@ -145,6 +145,15 @@ class Evidence:
         truths, (a, b) = _aligned(*arms, truth="truth")
         return _found(intervals.r2_difference(a, b, truths), len(a))
 
+    def redshift_without(self, variant: str) -> Found:
+        """R2 of the redshift at a rung of the ladder of augmentations minus that of the full set."""
+        table = self._load("ablation_transfer")
+        table = table[(table["part"] == "fig3") & (table["target"] == "redshift")]
+        arms = [_some(table[chosen], f"redshift, {words}") for chosen, words in
+                ((table["variant"] == variant, variant), (table["x"] == 0, "all augmentations"))]  # fmt: skip
+        truths, (a, b) = _aligned(*arms, truth="truth")
+        return _found(intervals.r2_difference(a, b, truths), len(a))
+
     @cached_property
     def _predictions(self) -> pd.DataFrame:
         return self._load("predictions")

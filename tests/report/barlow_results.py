@@ -46,6 +46,7 @@ def fabricate(profile: str, *, n=300, seeds=SEEDS, source=SOURCE, physical=True,
         "transfer": _transfer(rng, n, seeds, physical),
         "ablation_predictions": _points(rng, label, seeds),
         "ablation_runs": _runs(rng, seeds),
+        "ablation_transfer": _ladder_redshifts(rng, n, seeds),
         "history": _history(rng, seeds),
     }
     counts = pd.MultiIndex.from_product([("train", "validation", "test"), CLASSES], names=["part", "class"])
@@ -152,6 +153,18 @@ def _points(rng, label, seeds) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True)
 
 
+def _ladder_redshifts(rng, n, seeds) -> pd.DataFrame:
+    """Redshifts are better without reddening."""
+    truth, tables = rng.gamma(3, 0.05, n), []
+    for x, variant in enumerate(RUNGS[:2]):
+        for seed in seeds:
+            table = pd.DataFrame({"id": [f"galaxy {k}" for k in range(n)], "truth": truth})
+            table["prediction"] = truth + (0.5 - 0.3 * x) * truth.std() * rng.normal(0, 1, n)
+            about = {"part": "fig3", "variant": variant, "x": x, "arm": "", "target": "redshift"}
+            tables.append(table.assign(**about, seed=seed))
+    return pd.concat(tables, ignore_index=True)
+
+
 def _runs(rng, seeds) -> pd.DataFrame:
     measures = {"invariance": (0.97, 0.6, 12.0), "redundancy": (0.02, 0.01, 90.0)}
     rows = []
@@ -177,5 +190,7 @@ def _history(rng, seeds) -> pd.DataFrame:
             table["val_loss"] = table["val_on"] + 0.0051 * table["val_off"]
             for name, top in (("r", 35), ("z", 100)):
                 table[f"val_rank_{name}"] = 8 + top * (1 - np.exp(-epoch / 3)) + rng.normal(0, 1, epochs)
+            for number in (1, 2, 4, 8):
+                table[f"val_sv{number}"] = number ** -(0.5 + np.exp(-epoch / 3))
             tables.append(table)
     return pd.concat(tables, ignore_index=True)

@@ -89,7 +89,7 @@ def test_made_up_results_are_judged_as_they_were_made():
     table = table_of()
     assert (table["source"] == made_up.SOURCE).all()
     absent = table[table["verdict"] == "not measured"]
-    assert set(absent.index.get_level_values("paper")) == {"T4", "T7", "F3"}
+    assert set(absent.index.get_level_values("paper")) == {"T4", "T7"}
     assert absent["value"].isna().all() and (absent["n_seeds"] == 0).all() and (absent["remark"] != "").all()
     error = table.loc[("T1", "full", "Error / error of the untrained encoder")]
     assert error["value"] == pytest.approx(0.06 / 0.18, abs=0.08) and error["verdict"] == "met"
@@ -127,6 +127,16 @@ def test_a_claim_that_fails_is_said_to_fail():
     assert table.loc[("T5", "demo", "Invariance only: mean square off the diagonal"), "verdict"] == "not met"
 
 
+def test_redshift_without_reddening_is_compared_on_the_ladder():
+    made_up.fabricate("demo", n=60)
+    key = ("F3", "full", "Redshift, rise without reddening")
+    row = table_of().loc[key]
+    assert row["verdict"] == "met" and row["value"] == pytest.approx(0.25 - 0.04, abs=0.1)
+    redo("ablation_transfer", lambda t: t[t["x"] == 0])
+    row = table_of().loc[key]
+    assert row["verdict"] == "not measured" and "no reddening" in row["remark"]
+
+
 def test_points_that_were_not_run_are_named():
     made_up.fabricate("demo", n=60)
     few = {"fig4": (16, 64, 256), "fig5": (0.002, 0.0051, 0.02), "fig2": (64, 256)}
@@ -145,7 +155,7 @@ def test_points_that_were_not_run_are_named():
 
 def test_without_ablations_their_criteria_are_not_measured():
     made_up.fabricate("demo", n=30)
-    for name in ("ablation_predictions", "ablation_runs", "transfer"):
+    for name in ("ablation_predictions", "ablation_runs", "ablation_transfer", "transfer"):
         (paths.results("demo") / f"barlow_{name}.parquet").unlink()
     table = table_of()
     measured = set(table.index.get_level_values("paper")[table["verdict"] != "not measured"])
