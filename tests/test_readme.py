@@ -79,3 +79,35 @@ def test_commands_and_profiles_exist():
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
     for name in ("demo", "sample", "paper"):
         assert f"`{name}`" in README and name in profiles.available()
+
+
+def mean_and_spread(row: pd.Series) -> str:
+    return f"{row['balanced_accuracy']:.1f} ± {row['balanced_accuracy_std']:.1f}"
+
+
+def test_barlow_tables_are_those_of_the_sample_profile():
+    text = section("Results: Barlow Twins")
+    worth, losses = text.split("### The terms of the loss")
+    table = pd.read_csv(FIGURES / "sample/barlow_table2.csv").query("n_seeds > 0")
+    (source,) = table["source"].unique()
+    assert source in text
+    cells = table.set_index(["method", "encoder", "protocol", "fraction"])
+    rows = table_rows(worth)
+    methods = table[["method", "encoder"]].drop_duplicates().replace({"encoder": {"none": ""}})
+    assert [row[:2] for row in rows] == methods.to_numpy().tolist()
+    for method, encoder, *quoted in rows:
+        frozen = "linear" if encoder else "random forest"
+        columns = [(frozen, 1.0), (frozen, 0.1), (frozen, 0.01), ("k-NN", 1.0)]
+        columns += [("fine-tuned", fraction) for fraction in (1.0, 0.1, 0.01)]
+        for cell, column in zip(quoted, columns, strict=True):
+            key = (method, encoder or "none", *column)
+            assert cell == (mean_and_spread(cells.loc[key]) if key in cells.index else "")
+
+    table = pd.read_csv(FIGURES / "sample/barlow_table5.csv").query("n_seeds > 0")
+    rows = table_rows(losses)
+    assert len(rows) == table["variant"].nunique()
+    for variant, row in zip(table["variant"].unique(), rows, strict=True):
+        ours = table[table["variant"] == variant].set_index("fraction")
+        assert row[1:4] == [mean_and_spread(ours.loc[fraction]) for fraction in (1.0, 0.1, 0.01)]
+        paper = ours["paper_top1"].dropna()
+        assert row[4] == (f"{paper.iloc[0]:.1f}" if len(paper) else "")

@@ -155,7 +155,8 @@ def keep_ablations(experiment: Experiment) -> None:
         if point.part == "fig3":
             transfer.append(tables["transfer"].assign(**about))
         training = recipe(experiment.settings, point.arm)
-        about |= {"epochs": training.epochs, "lr": training.lr}
+        trained = point.arm.method != UNTRAINED
+        about |= {"epochs": training.epochs if trained else 0, "lr": training.lr}
         runs.append(tables["measures"].assign(**about))
     experiment.keep("ablation_predictions", pd.concat(predictions, ignore_index=True))
     experiment.keep("ablation_runs", pd.concat(runs, ignore_index=True))
