@@ -36,7 +36,8 @@ def balanced_accuracy(labels: ArrayLike, predictions: ArrayLike) -> float:
     >>> balanced_accuracy([0, 0, 0, 1], [0, 0, 0, 0])
     50.0
     """
-    n_classes = 1 + max(np.max(labels, initial=0), np.max(predictions, initial=0))
+    labels, predictions = np.asarray(labels), np.asarray(predictions)
+    n_classes = 1 + max(labels.max(initial=0), predictions.max(initial=0))
     return classify.scores(labels, predictions, n_classes)["balanced_accuracy"]
 
 
