@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from astrolib.models import encoders
 from astrolib.models.barlow_twins import BarlowTwins
+from astrolib.models.distributed import global_batch_norm
 from astrolib.models.mae import MaskedAutoencoder
 from astrolib.models.masking import RandomMask
 from astrolib.models.resnet import small_resnet
@@ -110,7 +111,10 @@ def recipe(settings: Settings, arm: Arm) -> TwoViews | Pretraining:
 
 
 def model_of(settings: Settings, arm: Arm, channels: int) -> nn.Module:
-    """The untrained network of an arm: its encoder with whatever pretraining needs beside it."""
+    """The untrained network of an arm: its encoder with whatever pretraining needs beside it.
+
+    Its batch normalisation sees the batch of all processes, where there are several.
+    """
     encoder, wanted = encoder_of(settings, arm.encoder, channels, arm.seed), recipe(settings, arm)
     decoder, width = settings.transformer, n_features(settings, arm.encoder)
     with torch.random.fork_rng():
@@ -125,8 +129,8 @@ def model_of(settings: Settings, arm: Arm, channels: int) -> nn.Module:
                 norm_pix_loss=wanted.norm_pix_loss,
             )
         if arm.method == SIMCLR:
-            return SimCLR(encoder, width, wanted.width)
-        return BarlowTwins(
+            return global_batch_norm(SimCLR(encoder, width, wanted.width))
+        twins = BarlowTwins(
             encoder,
             width,
             wanted.width,
@@ -135,6 +139,7 @@ def model_of(settings: Settings, arm: Arm, channels: int) -> nn.Module:
             stop_gradient=arm.stop_gradient,
             predictor=arm.predictor,
         )
+        return global_batch_norm(twins)
 
 
 def pair_loss(model: nn.Module, batch: dict[str, Tensor], generator: Generator) -> dict[str, Tensor]:

@@ -22,6 +22,7 @@ from torch import Generator, nn
 from astrolib import paths, profiles
 from astrolib.evaluate import probes, spectrum
 from astrolib.evaluate.intervals import balanced_accuracy
+from astrolib.models.distributed import global_batch_norm
 from astrolib.models.image_classifier import ImageClassifier, PooledEncoder
 from astrolib.models.resnet import calibrate_batch_norm, small_resnet
 from astrolib.papers import barlow_networks as networks
@@ -67,6 +68,7 @@ class Experiment:
             "recipe": networks.recipe(self.settings, arm),
             "encoder": networks.sizes(self.settings, arm.encoder),
             "arm": arm,
+            "views": self.views(arm),
         }
         return self._run(arm.name, type(self.model(arm)), **parts)
 
@@ -205,7 +207,8 @@ class Experiment:
             encoder.load_state_dict(self.pretrain(arm, progress=False).encoder.state_dict())
         with torch.random.fork_rng():
             torch.manual_seed(arm.seed)
-            net = ImageClassifier(encoder, networks.n_features(self.settings, arm.encoder), n_classes)
+            width = networks.n_features(self.settings, arm.encoder)
+            net = global_batch_norm(ImageClassifier(encoder, width, n_classes))
         rows = images.labelled(fraction, arm.seed)
         batch_size = min(recipe.batch_size, len(rows))
         counts = torch.bincount(torch.as_tensor(label[rows]), minlength=n_classes)
