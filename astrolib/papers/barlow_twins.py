@@ -192,6 +192,8 @@ class Experiment:
         """Train all of a classifier with a fraction of the labels, starting from an arm's encoder (an
         untrained one makes it "supervised from scratch"), and predict the test images.
 
+        All epochs are trained and the last weights count, as in the paper.
+
         Returns
         -------
         DataFrame
@@ -222,10 +224,6 @@ class Experiment:
             images.single(rows, batch_size, views=images.views),
             networks.class_loss(weight),
             optimization,
-            validation=images.single(images.splits["validation"], 512),
-            keep="best",
-            monitor="accuracy",
-            mode="max",
             seed=arm.seed,
             progress=progress,
         )
