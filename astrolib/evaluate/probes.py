@@ -179,8 +179,8 @@ def forest_probe(train_x: ArrayLike, train_y: ArrayLike, x: ArrayLike, seed: int
     array([0, 1])
     """
     train_x, train_y = _taught(train_x, train_y)
-    forest = RandomForestClassifier(_TREES, class_weight="balanced", random_state=seed, n_jobs=1)
-    return forest.fit(train_x, train_y).predict(_features(x))
+    forest = RandomForestClassifier(_TREES, class_weight="balanced", random_state=seed, n_jobs=-1)
+    return _predict(forest.fit(train_x, train_y), x)
 
 
 def forest_regression(train_x: ArrayLike, train_t: ArrayLike, x: ArrayLike, seed: int) -> np.ndarray:
@@ -209,9 +209,14 @@ def forest_regression(train_x: ArrayLike, train_t: ArrayLike, x: ArrayLike, seed
     """
     train_x, train_t = _measured(train_x, train_t)
     forest = RandomForestRegressor(
-        _TREES, max_features=1 / 3, min_samples_leaf=3, random_state=seed, n_jobs=1
+        _TREES, max_features=1 / 3, min_samples_leaf=3, random_state=seed, n_jobs=-1
     )
-    return forest.fit(train_x, train_t).predict(_features(x))
+    return _predict(forest.fit(train_x, train_t), x)
+
+
+def _predict(forest: RandomForestClassifier | RandomForestRegressor, x: ArrayLike) -> np.ndarray:
+    """Trees grow side by side, but their votes are added in order: the sum is the same in each run."""
+    return forest.set_params(n_jobs=1).predict(_features(x))
 
 
 def _features(x: ArrayLike) -> np.ndarray:
