@@ -16,20 +16,6 @@ LEGACY_REDDENING = {"g": 3.237, "r": 2.176, "z": 1.217}
 """The same of the Legacy Survey's bands (Stein et al. 2021)."""
 
 
-def quadrature_difference(target: Tensor, own: Tensor) -> Tensor:
-    """Width or noise to add to `own` so that the total is `target`: ``sqrt(max(0, target^2 - own^2))``.
-
-    Where an object is already wider or noisier than the target nothing is added (Stein et al. 2021). The two
-    have one shape and unit, e.g. (B, C) [pixels] for the PSF or [nanomaggies] for the sky noise.
-
-    Examples
-    --------
-    >>> quadrature_difference(torch.tensor([5.0, 2.0]), torch.tensor([3.0, 3.0]))
-    tensor([4., 0.])
-    """
-    return (target.square() - own.square()).clamp(min=0).sqrt()
-
-
 @lru_cache(maxsize=16)
 def _row(values: tuple[float, ...], device: torch.device) -> Tensor:
     """One number per channel (1, C), kept on its device: making it at each step would wait for the copy."""

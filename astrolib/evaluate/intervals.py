@@ -10,7 +10,6 @@ make intervals too narrow.
 from collections.abc import Sequence
 
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike
 
 from astrolib.evaluate import classify
@@ -39,32 +38,6 @@ def balanced_accuracy(labels: ArrayLike, predictions: ArrayLike) -> float:
     labels, predictions = np.asarray(labels), np.asarray(predictions)
     n_classes = 1 + max(labels.max(initial=0), predictions.max(initial=0))
     return classify.scores(labels, predictions, n_classes)["balanced_accuracy"]
-
-
-def recall_interval(labels: ArrayLike, predictions: ArrayLike, *, level: float = 0.95) -> pd.DataFrame:
-    """Share of each class that is recognised, with what the number of its objects leaves open (Wilson).
-
-    Parameters and errors as for `balanced_accuracy`; `level` is the coverage.
-
-    Returns
-    -------
-    DataFrame
-        A row for each class with objects: `label`; `recall`, `low`, `high` [per cent]; `n`, its objects.
-
-    Examples
-    --------
-    >>> recall_interval([1, 1, 1, 1], [1, 1, 1, 0]).round(1).iloc[0].tolist()
-    [1.0, 75.0, 30.1, 95.4, 4.0]
-    """
-    labels, predictions = np.asarray(labels), np.asarray(predictions)
-    n_classes = 1 + max(np.max(labels, initial=0), np.max(predictions, initial=0))
-    counts = classify.confusion(labels, predictions, n_classes)
-    rows = []
-    for label in np.flatnonzero(counts.sum(axis=1)):
-        correct, n = counts[label, label], counts[label].sum()
-        low, high = classify.wilson(correct, n, level=level)
-        rows.append({"label": label, "recall": 100 * correct / n, "low": low, "high": high, "n": n})
-    return pd.DataFrame(rows)
 
 
 def balanced_draws(

@@ -33,7 +33,6 @@ from astrolib.training.fit import fit
 from astrolib.training.optim import Optimization
 from astrolib.training.runs import Run
 
-
 MOST_PAIRS = 1000
 """Test images that the cross-correlation is measured on: its noise is 1 / sqrt(n), 0.03."""
 

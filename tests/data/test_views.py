@@ -10,7 +10,6 @@ from astrolib.data.views import (
     REDDENING,
     DisplayViews,
     PhysicalViews,
-    quadrature_difference,
 )
 
 R = tuple(REDDENING.values())
@@ -207,12 +206,6 @@ def test_noise_adds_its_variance_to_that_of_the_sky():
     torch.testing.assert_close(view.std((2, 3)), total, rtol=0.12, atol=0)  # 1024 pixels: 2.2 % each
     torch.testing.assert_close((view.std((2, 3)) / total).mean(0), torch.ones(5), rtol=0, atol=0.005)
     assert (drawn["noise"] >= 0.2).all() and (drawn["noise"] <= 1.0).all()
-
-
-def test_quadrature_difference_completes_a_right_triangle():
-    own, f = torch.tensor([0.02, 0.5]), torch.tensor([0.3, 2.0])
-    torch.testing.assert_close(quadrature_difference(own * (1 + f**2).sqrt(), own), f * own)
-    assert torch.equal(quadrature_difference(own, own * 1.1), torch.zeros(2))
 
 
 @BOTH

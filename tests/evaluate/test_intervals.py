@@ -3,7 +3,6 @@ import pytest
 from scipy import stats
 from sklearn.metrics import balanced_accuracy_score, r2_score
 
-from astrolib.evaluate.classify import wilson
 from astrolib.evaluate.intervals import (
     balanced_accuracy,
     balanced_difference,
@@ -11,7 +10,6 @@ from astrolib.evaluate.intervals import (
     error_ratio,
     interval,
     r2_difference,
-    recall_interval,
 )
 
 
@@ -32,15 +30,6 @@ def test_balanced_accuracy_is_scikit_learns(labels):
     assert balanced_accuracy([1, 1], [1, 5]) == 50, "a class that only the predictions have is no class"
     with pytest.raises(ValueError, match="not one of 2 classes"):
         balanced_accuracy([0, -1], [0, 1])
-
-
-def test_recalls_have_wilsons_interval(labels):
-    guess = _guess(labels, 0.7, np.random.default_rng(1))
-    table = recall_interval(labels, guess, level=0.9).set_index("label")
-    assert table["n"].to_list() == [300, 200, 40]
-    right = int((guess[labels == 2] == 2).sum())
-    assert table.loc[2, "recall"] == pytest.approx(100 * right / 40)
-    assert tuple(table.loc[2, ["low", "high"]]) == pytest.approx(wilson(right, 40, level=0.9))
 
 
 def test_scatter_of_the_draws_is_that_of_independent_binomials(labels):
