@@ -81,12 +81,16 @@ $(DONE)/21_astrom3_classify.ipynb: $(DONE)/20_astrom3_pretrain.ipynb
 $(DONE)/22_astrom3_discover.ipynb: $(DONE)/21_astrom3_classify.ipynb
 $(DONE)/30_barlow_twins.ipynb: $(DONE)/01_data.ipynb
 $(DONE)/31_barlow_twins_ablations.ipynb: $(DONE)/30_barlow_twins.ipynb
+$(DONE)/40_radial_masking.ipynb: $(DONE)/01_data.ipynb
 $(DONE)/90_paper_vs_ours.ipynb: $(filter-out $(DONE)/90%,$(EXECUTED))
 
 figures: | env ## redraw figures and tables from results on disk, without training
 	$(PYTHON) -m astrolib.report.astromae --profile $(PROFILE)
 	$(PYTHON) -m astrolib.report.astrom3 --profile $(PROFILE)
 	$(PYTHON) -m astrolib.report.barlow --profile $(PROFILE)
+	$(PYTHON) -m astrolib.report.radial --profile $(PROFILE)
+	$(PYTHON) -m astrolib.report.anchor --profile $(PROFILE)
+	$(PYTHON) -m astrolib.report.dual --profile $(PROFILE)
 
 # ----------------------------------------------------------------------------------------- day to day
 
