@@ -71,11 +71,17 @@ class MaskedAutoencoder(nn.Module):
         return images.reshape(-1, self.in_chans, h * p, w * q)
 
     def random_masking(
-        self, images: Tensor, generator: torch.Generator | None = None, noise: Tensor | None = None
+        self,
+        images: Tensor,
+        generator: torch.Generator | None = None,
+        noise: Tensor | None = None,
+        **geometry: Tensor,
     ) -> Mask:
-        """The patches to hide, drawn per image; `noise` (B, N) replaces the draw."""
+        """The patches to hide, drawn per image; `noise` (B, ...) replaces the draw, and `geometry` is what
+        the masking wants to know of each image."""
         n_patches = self.grid_size[0] * self.grid_size[1]
-        return self.masking(len(images), n_patches, generator=generator, noise=noise, device=images.device)
+        about = {"generator": generator, "noise": noise, "device": images.device}
+        return self.masking(len(images), n_patches, **about, **geometry)
 
     def forward_encoder(self, images: Tensor, mask: Mask | None = None) -> Tensor:
         """(B, C, H, W) -> (B, 1 + n_keep, D), class token first; all N patches in order without a mask."""
@@ -113,10 +119,14 @@ class MaskedAutoencoder(nn.Module):
         return (per_patch * mask.mask).sum() / mask.mask.sum()
 
     def forward(
-        self, images: Tensor, generator: torch.Generator | None = None, noise: Tensor | None = None
+        self,
+        images: Tensor,
+        generator: torch.Generator | None = None,
+        noise: Tensor | None = None,
+        **geometry: Tensor,
     ) -> dict[str, Tensor]:
         """The "loss", and what led to it: "latent", "prediction" and "mask" (B, N), True where hidden."""
-        mask = self.random_masking(images, generator, noise)
+        mask = self.random_masking(images, generator, noise, **geometry)
         latent = self.forward_encoder(images, mask)
         prediction = self.forward_decoder(latent, mask)
         loss = self.forward_loss(images, prediction, mask)
@@ -129,7 +139,11 @@ class MaskedAutoencoder(nn.Module):
 
     @torch.no_grad()
     def reconstruct(
-        self, images: Tensor, generator: torch.Generator | None = None, noise: Tensor | None = None
+        self,
+        images: Tensor,
+        generator: torch.Generator | None = None,
+        noise: Tensor | None = None,
+        **geometry: Tensor,
     ) -> tuple[Tensor, Tensor]:
         """The images with hidden patches predicted (B, C, H, W), and which pixels those are (B, 1, H, W).
 
@@ -138,7 +152,7 @@ class MaskedAutoencoder(nn.Module):
         patches. Such a picture has the true brightness and contrast of each patch by construction: judge only
         the structure. Call it in evaluation mode.
         """
-        mask = self.random_masking(images, generator, noise)
+        mask = self.random_masking(images, generator, noise, **geometry)
         prediction = self.forward_decoder(self.forward_encoder(images, mask), mask).float()
         if self.norm_pix_loss:
             mean, std = self.patch_statistics(images)
