@@ -57,7 +57,7 @@ class OccupancyNet(nn.Module):
         self.decoder = nn.Sequential(
             *_upwards(self.num_features, 32),
             *_upwards(32, 8),
-            nn.ConvTranspose2d(8, in_chans if flux else 1, 2, stride=2),
+            nn.ConvTranspose2d(8, in_chans if flux else 1, 4, stride=2, padding=1),
         )
 
     def encode(self, images: Tensor, visible: Tensor | None = None) -> tuple[Tensor, Tensor]:
@@ -100,7 +100,7 @@ def occupancy_loss(output: Tensor, target: Tensor, visible: Tensor, kind: str = 
 
 def _upwards(n_in: int, n_out: int) -> list[nn.Module]:
     return [
-        nn.ConvTranspose2d(n_in, n_out, 2, stride=2, bias=False),
+        nn.ConvTranspose2d(n_in, n_out, 4, stride=2, padding=1, bias=False),  # kernels overlap
         nn.BatchNorm2d(n_out, eps=1e-3),
         nn.ReLU(),
     ]
