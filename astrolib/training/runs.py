@@ -9,6 +9,7 @@ import os
 import sys
 import textwrap
 from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 from importlib.util import resolve_name
 from pathlib import Path
 from types import ModuleType
@@ -236,32 +237,30 @@ def _sources(items: Iterable[Any]) -> dict[str, str]:
             waiting.append(sys.modules[item.__module__])
             continue
         if item.__name__ not in found:
-            tree = ast.parse(source)
-            found[item.__name__] = _canonical(tree)
-            waiting += _imported(tree, item) if inspect.ismodule(item) else []
+            found[item.__name__], names = _parsed(source, getattr(item, "__package__", None) or "")
+            waiting += _of_the_same_package(names, item) if inspect.ismodule(item) else []
     return found
 
 
-def _imported(tree: ast.Module, module: ModuleType) -> list[ModuleType]:
-    """Modules of the same package that a module's source imports."""
-    names = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            base = resolve_name("." * node.level + (node.module or ""), module.__package__)
-            names |= {base} | {f"{base}.{alias.name}" for alias in node.names}
+def _of_the_same_package(names: Iterable[str], module: ModuleType) -> list[ModuleType]:
     package = module.__name__.partition(".")[0] + "."
     return [sys.modules[name] for name in names if name.startswith(package) and name in sys.modules]
 
 
-def _canonical(tree: ast.Module) -> str:
-    """The source without comments, docstrings and layout."""
+@lru_cache(maxsize=1024)  # every run of a paper asks for the same modules
+def _parsed(source: str, package: str) -> tuple[str, frozenset[str]]:
+    """The source without comments, docstrings and layout, and the full names of what it imports."""
+    tree, names = ast.parse(source), set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             if ast.get_docstring(node, clean=False) is not None:
                 node.body = node.body[1:] or [ast.Pass()]
-    return ast.unparse(tree)
+        elif isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            base = resolve_name("." * node.level + (node.module or ""), package)
+            names |= {base} | {f"{base}.{alias.name}" for alias in node.names}
+    return ast.unparse(tree), frozenset(names)
 
 
 def _digest(text: str) -> str:
