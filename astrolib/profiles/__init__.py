@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_type_hints
 
+from astrolib.profiles.anchor import Anchor, ImageSetData
 from astrolib.profiles.astrom3 import AstroM3, Discovery, StarData, StarEncoders, StarTraining
 from astrolib.profiles.astromae import AstroMAE, Finetuning, GalaxyData, Heads, Pretraining, Transformer
 from astrolib.profiles.barlow_twins import (
@@ -20,22 +21,40 @@ from astrolib.profiles.barlow_twins import (
     ImageFinetuning,
     TwoViews,
 )
+from astrolib.profiles.dual import (
+    DetectorData,
+    Dual,
+    DualAblations,
+    DualMasking,
+    GraphNetwork,
+    GraphTraining,
+)
+from astrolib.profiles.radial import Radial
 
 __all__ = [
     "Ablations",
+    "Anchor",
     "AstroM3",
     "AstroMAE",
     "BarlowTwins",
     "ConvNet",
+    "DetectorData",
     "Discovery",
+    "Dual",
+    "DualAblations",
+    "DualMasking",
     "Finetuning",
     "GalaxyData",
+    "GraphNetwork",
+    "GraphTraining",
     "Heads",
     "ImageData",
     "ImageFinetuning",
+    "ImageSetData",
     "Pretraining",
     "Profile",
     "ProfileError",
+    "Radial",
     "StarData",
     "StarEncoders",
     "StarTraining",
@@ -61,6 +80,9 @@ class Profile:
     astromae: AstroMAE
     astrom3: AstroM3
     barlow: BarlowTwins
+    radial: Radial
+    anchor: Anchor
+    dual: Dual
 
 
 def available() -> list[str]:

@@ -29,6 +29,9 @@ def published(name: str) -> pd.DataFrame:
         Table 5 are named as in `astrolib.models.barlow_twins.LOSSES`. "barlow_hparams" holds its settings and
         "barlow_figures" the points of its Figures 2 to 5 that are known as numbers, most of them BYOL's
         (arXiv:2006.07733); an empty `top1` with `top1_low` and `top1_high` is no more than a range.
+        Of the masked autoencoders: "mae_ablation" (arXiv:2111.06377), "rmae_kitti", "rmae_waymo" and
+        "rmae_nuscenes" (from the read-me of the code of arXiv:2406.07833), "stmae_table1" and
+        "stmae_ablation" (arXiv:2309.15169 and its released results). Of A2-MAE no number is public.
 
     Raises
     ------
