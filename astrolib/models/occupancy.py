@@ -43,8 +43,8 @@ class OccupancyNet(nn.Module):
     the visible flux and, as one channel more, what is visible. With `flux` it predicts the image, (B, C, H,
     W), else a logit of occupancy, (B, 1, H, W).
 
-    Kernels of the decoder overlap, those of the released one mostly do not: on discs with sectors hidden, that
-    one had 89 % of the hidden pixels right after 200 steps, this one 97 % after 60.
+    Kernels of the decoder overlap; most of the released one's do not, and leave blocks where little is
+    visible.
     """
 
     def __init__(self, in_chans: int, channels: Sequence[int] = (16, 32, 64, 64), *, flux: bool = False):
