@@ -111,3 +111,21 @@ def test_barlow_tables_are_those_of_the_sample_profile():
         assert row[1:4] == [mean_and_spread(ours.loc[fraction]) for fraction in (1.0, 0.1, 0.01)]
         paper = ours["paper_top1"].dropna()
         assert row[4] == (f"{paper.iloc[0]:.1f}" if len(paper) else "")
+
+
+def test_criteria_of_masked_autoencoders_are_those_of_the_sample_profile():
+    text = section("Results: R-MAE, A²-MAE and STMAE")
+    files = {"R-MAE": "radial", "A²-MAE": "anchor", "STMAE": "dual"}
+    tables = {
+        name: pd.read_csv(FIGURES / f"sample/{file}_criteria.csv").query("column == 'full'")
+        for name, file in files.items()
+    }
+    for name, table in tables.items():
+        (source,) = table["source"].unique()
+        assert source in text, name
+    rows = table_rows(text)
+    assert {row[0] for row in rows} == set(files)
+    for name, criterion, ours, asked, verdict in rows:
+        row = tables[name].set_index("criterion").loc[criterion]
+        assert ours == f"{row['value']:.3g} [{row['low']:.3g}, {row['high']:.3g}]"
+        assert (asked, verdict) == (row["threshold"], row["verdict"])
