@@ -121,8 +121,7 @@ def test_criteria_of_masked_autoencoders_are_those_of_the_sample_profile():
         for name, file in files.items()
     }
     for name, table in tables.items():
-        (source,) = table["source"].unique()
-        assert source in text, name
+        assert all(source.partition(", null")[0] in text for source in table["source"]), name
     rows = table_rows(text)
     assert {row[0] for row in rows} == set(files)
     for name, criterion, ours, asked, verdict in rows:
