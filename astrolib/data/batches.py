@@ -77,11 +77,14 @@ class Batches:
         if len(set(lengths.values())) != 1:
             raise ValueError(f"Batches needs arrays with the same number of rows, got {lengths}.")
         self.n_objects = next(iter(lengths.values()))
-        fewest = max(world_size, batch_size if drop_last else 1)
-        if self.n_objects < fewest or batch_size < world_size:
+        self._check_sizes()
+
+    def _check_sizes(self) -> None:
+        fewest = max(self.world_size, self.batch_size if self.drop_last else 1)
+        if self.n_objects < fewest or self.batch_size < self.world_size:
             raise ValueError(
-                f"{self.n_objects} rows in batches of {batch_size} do not make one batch for each of "
-                f"{world_size} process(es): give more rows or change the batch size."
+                f"{self.n_objects} rows in batches of {self.batch_size} do not make one batch for each of "
+                f"{self.world_size} process(es): give more rows or change the batch size."
             )
 
     @property
@@ -110,15 +113,14 @@ class Batches:
 
     def share(self, rank: int, world_size: int) -> "Batches":
         """The same batches as seen by one of several processes."""
-        return Batches(
-            self.tensors,
-            self.batch_size,
-            transform=self.transform,
-            shuffle=self.shuffle,
-            drop_last=self.drop_last,
-            rank=rank,
-            world_size=world_size,
-        )
+        shared = copy.copy(self)
+        shared.rank, shared.world_size = rank, world_size
+        shared._check_sizes()
+        return shared
+
+    def rows(self, index: Tensor) -> Batch:
+        """The arrays' rows `index` (B,), a tensor on the device, in that order and as they are stored."""
+        return {name: values.index_select(0, index) for name, values in self.tensors.items()}
 
     def epoch(self, generator: Generator | None = None) -> Iterator[Batch]:
         """One pass. The order and what `transform` draws come from `generator`, on the device of the arrays.
@@ -128,17 +130,29 @@ class Batches:
         dict of str to Tensor
             The arrays' rows of this batch, and "index" (B,): their row numbers.
         """
+        order = self._order(generator)
+        for share in self._shares(generator):
+            index = order[share]
+            yield self._batch(self.rows(index), index, generator)
+
+    def _order(self, generator: Generator | None) -> Tensor:
+        """Row numbers (N,) in the order of an epoch, the same on every rank."""
         if self.shuffle:
-            order = torch.randperm(self.n_objects, generator=generator, device=self.device)
-        else:
-            order = torch.arange(self.n_objects, device=self.device)
+            return torch.randperm(self.n_objects, generator=generator, device=self.device)
+        return torch.arange(self.n_objects, device=self.device)
+
+    def _shares(self, generator: Generator | None) -> list[slice]:
+        """Where in the order the rows of this rank are, batch by batch; called when the order is drawn."""
         if generator is not None and self.world_size > 1:  # the same order, but not the same augmentations
             seed = np.random.SeedSequence([generator.initial_seed(), self.rank]).generate_state(1, np.uint64)
             generator.manual_seed(int(seed[0]) >> 1)
         bounds = self._bounds()
-        for start, stop in zip(bounds[:-1], bounds[1:], strict=True):
-            index = order[start:stop][self.rank :: self.world_size]
-            batch = {name: values.index_select(0, index) for name, values in self.tensors.items()}
-            batch = {name: v.float() if v.dtype == torch.float16 else v for name, v in batch.items()}
-            batch["index"] = index
-            yield batch if self.transform is None else self.transform(batch, generator)
+        return [
+            slice(start + self.rank, stop, self.world_size)
+            for start, stop in zip(bounds[:-1], bounds[1:], strict=True)
+        ]
+
+    def _batch(self, rows: Batch, index: Tensor, generator: Generator | None) -> Batch:
+        batch = {name: v.float() if v.dtype == torch.float16 else v for name, v in rows.items()}
+        batch["index"] = index
+        return batch if self.transform is None else self.transform(batch, generator)

@@ -12,7 +12,8 @@ from torch import Tensor
 @lru_cache(maxsize=64)
 def _constant(values: tuple[float, ...], device: torch.device, shape: tuple[int, ...]) -> Tensor:
     """A constant kept on its device: making it anew at each step would wait for the copy."""
-    return torch.tensor(values, dtype=torch.float32, device=device).reshape(shape)
+    with torch.inference_mode(False):  # whoever asks first, others may need gradients
+        return torch.tensor(values, dtype=torch.float32, device=device).reshape(shape)
 
 
 @dataclass(frozen=True)

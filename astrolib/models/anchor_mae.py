@@ -8,10 +8,9 @@ import math
 from collections.abc import Callable
 
 import torch
-from timm.models.vision_transformer import Block
 from torch import Tensor, nn
 
-from astrolib.models.encoders import LayerNorm, initialize_linear
+from astrolib.models.encoders import Block, LayerNorm, initialize_linear
 from astrolib.models.masking import Mask
 
 GEO_BITS = 256

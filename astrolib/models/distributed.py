@@ -59,6 +59,15 @@ def rows_of_all(tensor: Tensor) -> int | Tensor:
     return sum_all(torch.full((), float(len(tensor)), device=tensor.device))
 
 
+def by_share(loss: Tensor, rows: Tensor) -> Tensor:
+    """A process's loss as it should enter the average of gradients over processes: weighted by its rows.
+
+    A mean over the process's own rows then counts by how many they are, so that the average is that of the
+    whole batch. The loss of the whole batch, found in every process, stays what it is: the weights average 1.
+    """
+    return loss if world_size() == 1 else loss * (len(rows) * world_size() / rows_of_all(rows.float()))
+
+
 def global_moments(x: Tensor) -> tuple[Tensor, Tensor, int | Tensor]:
     """Mean and biased variance (C,) of (B, C, ...) over the batch of all processes, and how many values.
 

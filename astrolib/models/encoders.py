@@ -5,9 +5,11 @@ from functools import partial
 
 import torch.nn.functional as F
 from timm.layers import build_sincos2d_pos_embed, to_2tuple
-from timm.models.beit import Attention as KeyBiasFreeAttention
-from timm.models.vision_transformer import Block, VisionTransformer
+from timm.models import beit, vision_transformer
+from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
+
+from astrolib.models.attention import FasterWay
 
 LayerNorm = partial(nn.LayerNorm, eps=1e-6)
 
@@ -22,6 +24,22 @@ def sincos_positions(grid_size: tuple[int, int], embed_dim: int) -> Tensor:
     table = build_sincos2d_pos_embed(list(grid_size), embed_dim, interleave_sin_cos=True)  # (h*w, D), y first
     table = table.roll(embed_dim // 2, dims=1)
     return F.pad(table, (0, 0, 1, 0)).unsqueeze(0)
+
+
+class Attention(FasterWay, vision_transformer.Attention):
+    """timm's, the faster way."""
+
+
+class KeyBiasFreeAttention(FasterWay, beit.Attention):
+    """timm's of BEiT, the faster way."""
+
+
+class Block(vision_transformer.Block):
+    """timm's transformer block; its attention takes the faster way."""
+
+    def __init__(self, dim: int, num_heads: int, **options):
+        super().__init__(dim, num_heads, **options)
+        self.attn.__class__ = Attention  # the same parameters; timm's constructors differ between versions
 
 
 class PCMBlock(Block):

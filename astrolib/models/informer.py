@@ -7,6 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from astrolib.models.attention import attend
+
 
 def sincos_positions(length: int, dim: int) -> Tensor:
     """Fixed positions (1, L, D): even channels sine, odd ones cosine, base 10000."""
@@ -52,7 +54,7 @@ class FullAttention(Attention):
 
     def forward(self, x: Tensor, keys: Tensor) -> Tensor:
         """Tokens (B, L, D); `keys` (B, 1, 1, L) is True where a point may be looked at."""
-        mixed = F.scaled_dot_product_attention(*self.heads(x), attn_mask=keys)  # B, H, L, d
+        mixed = attend(*self.heads(x), keys)  # B, H, L, d
         return self.out(mixed.transpose(1, 2).flatten(2))
 
 
@@ -86,7 +88,7 @@ class ProbSparseAttention(Attention):
         sampled = (q[:, :, :, None] * k[:, :, table]).sum(-1)  # B, H, L, u
         stands_out = sampled.amax(-1) - sampled.sum(-1) / length  # B, H, L
         top = stands_out.topk(active, dim=-1).indices[..., None].expand(-1, -1, -1, width)  # B, H, u, d
-        attended = F.scaled_dot_product_attention(q.gather(2, top), k, v)
+        attended = attend(q.gather(2, top), k, v)
         mixed = v.mean(dim=2, keepdim=True).expand_as(v).scatter(2, top, attended)
         return self.out(mixed.reshape(x.shape))
 

@@ -70,6 +70,7 @@ class MaskedAutoencoder(nn.Module):
         images = images.permute(0, 5, 1, 3, 2, 4)  # (B, C, h, p, w, q)
         return images.reshape(-1, self.in_chans, h * p, w * q)
 
+    @torch.compiler.disable  # a generator is nothing for a compiler
     def random_masking(
         self,
         images: Tensor,

@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from astrolib.models.distributed import gather_all, world_size
+
 Inputs = Mapping[str, tuple[Tensor, ...]]
 """What each modality's encoder is called with: (light curve, mask), (spectrum,), (columns,)."""
 Present = Mapping[str, Tensor]
@@ -34,6 +36,9 @@ class MultimodalCLIP(nn.Module):
     -----
     Three modalities are AstroM3, two are CLIP (whose loss is half of this one: AstroM3 adds the two
     directions, CLIP averages them).
+
+    Under several processes the stars of all of them are each other's candidates: every process finds the
+    loss and the accuracy of the whole batch, and averaging gradients over processes gives its gradient.
     """
 
     def __init__(
@@ -85,6 +90,7 @@ class MultimodalCLIP(nn.Module):
             with torch.no_grad():  # otherwise steps beyond the limit pile up, and must be walked back
                 self.log_scales.clamp_(0, math.log(self.max_scale))
         unit = {name: each.float() for name, each in self.embed(inputs).items()}
+        unit, present = _of_all(unit, present)
         found, probability, counted = {}, 0.0, 0.0
         for (a, b), scale in zip(self.pairs, self.scales(), strict=True):
             both = None if present is None else present[a] & present[b]
@@ -99,6 +105,19 @@ class MultimodalCLIP(nn.Module):
         accuracy = (hit * weight).sum() / weight.sum().clamp(min=1)
         loss = sum(found[f"loss {a}-{b}"] for a, b in self.pairs)
         return {"loss": loss, "accuracy": accuracy} | found
+
+
+def _of_all(unit: dict[str, Tensor], present: Present | None) -> tuple[dict[str, Tensor], Present | None]:
+    """Embeddings, and who has them, of the stars of all processes."""
+    if world_size() == 1:
+        return unit, present
+    has = [] if present is None else [present[name].float()[:, None] for name in unit]
+    columns = [*unit.values(), *has]
+    whole = gather_all(torch.cat(columns, dim=1))  # one exchange for all of them: it waits for the device
+    *parts, has = whole.split([each.shape[1] for each in unit.values()] + [len(has)], dim=1)
+    if present is not None:
+        present = {name: has[:, k] > 0 for k, name in enumerate(unit)}
+    return dict(zip(unit, parts, strict=True)), present
 
 
 def _pair(logits: Tensor, both: Tensor | None) -> tuple[Tensor, Tensor]:

@@ -26,7 +26,7 @@ from astrolib.models.multimodal import FusedClassifier, MultimodalCLIP, StarClas
 from astrolib.papers import star_forest
 from astrolib.papers.astrom3_networks import CLIP_PRETRAINING, class_loss, clip_loss, encoder_of, recipe
 from astrolib.papers.stars import Stars
-from astrolib.papers.workers import side_by_side
+from astrolib.papers.workers import side_by_side, write_once
 from astrolib.report import results
 from astrolib.training.fit import fit
 from astrolib.training.optim import Optimization
@@ -211,7 +211,7 @@ class Experiment:
                 "in_subset": np.isin(rows, subset),
             }
         )
-        results.write_table(table, kept)
+        write_once(table, kept)
         return table
 
     @torch.no_grad()

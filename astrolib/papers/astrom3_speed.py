@@ -9,18 +9,17 @@ Both ways train the same CLIP model of a profile on the same simulated stars:
 The stage "preprocessing" compares the arrays alone: all stars at once against one by one.
 """
 
+import dataclasses
 import platform
 import warnings
-from collections.abc import Callable
 from datetime import date
 
 import numpy as np
 import pandas as pd
 import torch
-from torch.utils.data import DataLoader
+from torch import Tensor
 
 from astrolib import profiles
-from astrolib.bench import Size, measure
 from astrolib.data.batches import Batches
 from astrolib.data.star_loop import ReferenceStars
 from astrolib.data.star_preprocessing import survey_of
@@ -30,11 +29,10 @@ from astrolib.models.multimodal import MultimodalCLIP
 from astrolib.papers.astrom3_networks import CLIP_PRETRAINING, clip_loss, encoder_of, recipe
 from astrolib.report import results
 from astrolib.simulate.stars import draw_stars
-from astrolib.training.fabric import make_fabric
-from astrolib.training.optim import make_optimizer
-from astrolib.training.passes import seeded, train_epoch
+from astrolib.training.optim import Optimization
+from astrolib.training.plain_loop import WORKERS, loader_of, plain_pass
+from astrolib.training.timing import SINGLE, Mode, Pass, Size, library_pass, measure
 
-WORKERS = 4
 STEP = 2.0  # of the wavelengths [Angstrom]: the paper's
 
 
@@ -47,20 +45,22 @@ class Speed:
         Sizes of the networks, the batch and the light curves.
     size : Size, optional
         `batch_size` and `steps` make the number of stars.
+    device : str
+        A GPU, if there is one, by default.
     """
 
-    def __init__(self, profile: str, size: Size | None = None):
+    def __init__(self, profile: str, size: Size | None = None, device: str = ""):
         self.profile, self.settings = profile, profiles.load(profile).astrom3
         self.size = size or Size(self.settings.pretraining.batch_size, steps=3, repeats=3)
-        self.device = "cuda" if torch.cuda.is_available() else "cpu"
+        self.device = device or ("cuda" if torch.cuda.is_available() else "cpu")
         wavelength = np.arange(3850.0, 9000.0, STEP)
-        n_stars = self.size.batch_size * self.size.steps
-        self.raw: RawStars = draw_stars(n_stars, seed=0, wavelength=wavelength)
+        self.raw: RawStars = draw_stars(self.size.objects, seed=0, wavelength=wavelength)
         self.survey: StarSurvey = survey_of(self.raw)
 
-    def model(self) -> MultimodalCLIP:
-        """CLIP in the sizes of the profile, for the paper's spectra."""
+    def model(self, attention: str = "") -> MultimodalCLIP:
+        """CLIP in the sizes of the profile, for the paper's spectra; `attention` instead of the profile's."""
         sizes, n_points = self.settings.encoders, self.settings.data.n_points
+        sizes = dataclasses.replace(sizes, attention=attention or sizes.attention)
         torch.manual_seed(0)
         encoders = {
             name: encoder_of(modality, sizes, n_points, sizes.dropout)
@@ -68,27 +68,28 @@ class Speed:
         }
         return MultimodalCLIP(encoders, sizes.embed_dim, scale_clamp=sizes.scale_clamp).to(self.device)
 
-    def astrolib_pass(self) -> Callable[[], None]:
-        """An epoch as `fit` makes it."""
-        fabric, model = make_fabric(self.device), self.model()
+    @property
+    def optimization(self) -> Optimization:
+        """The profile's, with the batch that is measured."""
         optimization, _ = recipe(self.settings, tuple(self.survey.modalities), CLIP_PRETRAINING, 1.0, "")
-        wrapped = fabric.setup(model, make_optimizer(model, optimization))
+        return dataclasses.replace(optimization, batch_size=self.size.batch_size)
+
+    def batches(self) -> Batches:
+        """All stars, as an experiment serves them."""
         rows, modalities = np.arange(len(self.survey)), self.survey.modalities
         view = StarView(
             modalities, StarView.fit(modalities, rows), self.settings.data.n_points, training=True
         )
-        batches = Batches(
-            star_tensors(modalities, rows), self.size.batch_size, transform=view, shuffle=True
-        ).to(self.device)
+        return Batches(star_tensors(modalities, rows), self.size.batch_size, transform=view, shuffle=True)
 
-        def one_pass() -> None:
-            with seeded(fabric.device, 0) as generator:
-                train_epoch(fabric, *wrapped, batches, clip_loss(self._inputs), generator)
-
-        return one_pass
+    def astrolib_pass(self, attention: str = "", mode: Mode = SINGLE) -> Pass:
+        """An epoch as `fit` makes it."""
+        model, loss = self.model(attention), clip_loss(self.inputs)
+        return library_pass(model, self.batches(), loss, self.optimization, self.device, mode)
 
     @staticmethod
-    def _inputs(batch: dict) -> tuple:
+    def inputs(batch: dict[str, Tensor]) -> tuple:
+        """What the model is called with."""
         light_curve = (batch["photometry"], batch["photometry.mask"])
         return {
             "photometry": light_curve,
@@ -96,33 +97,28 @@ class Speed:
             "metadata": (batch["metadata"],),
         }, None
 
-    def plain_pass(self) -> Callable[[], None]:
+    def plain_pass(self, attention: str = "") -> Pass:
         """An epoch as the paper's code makes it: preprocessing star by star, a look at the loss each step."""
-        model = self.model().train()
-        optimizer = torch.optim.Adam(model.parameters(), self.settings.pretraining.lr)
-        stars = ReferenceStars(self.raw, self.survey.class_names, sequence_length=self.settings.data.n_points)
-        loader = DataLoader(
-            stars, self.size.batch_size, shuffle=True, num_workers=WORKERS, persistent_workers=True
+        model, wanted = self.model(attention), self.optimization
+        optimizer = torch.optim.Adam(
+            model.parameters(), wanted.lr, wanted.betas, weight_decay=wanted.weight_decay
         )
+        loader = loader_of(self.stars(), self.size.batch_size, self.device, WORKERS)
 
-        def one_pass() -> None:
-            total = 0.0
-            for photometry, mask, spectra, metadata, _ in loader:
-                photometry, mask, spectra, metadata = (
-                    tensor.to(self.device) for tensor in (photometry, mask, spectra, metadata)
-                )
-                inputs = {"photometry": (photometry, mask), "spectra": (spectra,), "metadata": (metadata,)}
-                loss = model(inputs)["loss"]
-                optimizer.zero_grad()
-                loss.backward()
-                optimizer.step()
-                total += loss.item()
+        def loss(model: MultimodalCLIP, *batch: Tensor) -> Tensor:
+            photometry, mask, spectra, metadata, _ = batch
+            inputs = {"photometry": (photometry, mask), "spectra": (spectra,), "metadata": (metadata,)}
+            return model(inputs)["loss"]
 
-        return one_pass
+        return plain_pass(model, optimizer, loader, loss, self.device, grad_clip=wanted.grad_clip)
+
+    def stars(self) -> ReferenceStars:
+        """One star at a time, as the paper's code reads them."""
+        return ReferenceStars(self.raw, self.survey.class_names, sequence_length=self.settings.data.n_points)
 
     def one_by_one(self) -> None:
         """Scale every star alone."""
-        stars = ReferenceStars(self.raw, self.survey.class_names, sequence_length=self.settings.data.n_points)
+        stars = self.stars()
         for row in range(len(stars)):
             stars[row]
 
@@ -131,8 +127,11 @@ class Speed:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="This DataLoader will create")  # more than cores
             stages = {
-                "pretraining": {"plain loop": self.plain_pass(), "astrolib": self.astrolib_pass()},
-                "preprocessing": {"one by one": self.one_by_one, "all at once": lambda: survey_of(self.raw)},
+                "pretraining": {"plain loop": self.plain_pass, "astrolib": self.astrolib_pass},
+                "preprocessing": {
+                    "one by one": lambda: self.one_by_one,
+                    "all at once": lambda: lambda: survey_of(self.raw),
+                },
             }
             tables = [
                 measure(ways, self.size, self.device).assign(stage=name) for name, ways in stages.items()

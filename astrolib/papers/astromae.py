@@ -24,10 +24,12 @@ from astrolib.data.galaxies import GalaxySurvey
 from astrolib.evaluate.redshift import score
 from astrolib.models import encoders
 from astrolib.models.density import BinnedDensity
+from astrolib.models.distributed import global_batch_norm
 from astrolib.models.mae import MaskedAutoencoder
 from astrolib.models.masking import RandomMask
 from astrolib.models.redshift import RedshiftNet
 from astrolib.papers.galaxies import BASELINES, Galaxies
+from astrolib.papers.workers import write_once
 from astrolib.report import results
 from astrolib.training.fit import fit
 from astrolib.training.optim import Optimization
@@ -114,7 +116,7 @@ class Experiment:
                 num_heads=sizes.num_heads,
                 block=block,
             )
-            return MaskedAutoencoder(
+            model = MaskedAutoencoder(
                 encoder,
                 RandomMask(pretraining.mask_ratio),
                 decoder_embed_dim=sizes.decoder_embed_dim,
@@ -122,6 +124,7 @@ class Experiment:
                 decoder_num_heads=sizes.decoder_num_heads,
                 norm_pix_loss=pretraining.norm_pix_loss,
             )
+        return global_batch_norm(model)
 
     def pretraining_run(self, block: str) -> Run:
         """Where the pretrained autoencoder of this experiment is kept."""
@@ -179,10 +182,26 @@ class Experiment:
 
     def network(self, name: str, seed: int) -> RedshiftNet:
         """An untrained row of Table IV; its encoder comes from pretraining where the row says so."""
+        row, net = NETWORKS[name], self._architecture(name, seed)
+        if row.pretrained:
+            net.load_encoder(self.pretrain(row.encoder).encoder.state_dict())
+        return global_batch_norm(net)
+
+    def trained(self, name: str, seed: int) -> RedshiftNet:
+        """A row of Table IV as `finetune` left it, in evaluation mode on the CPU; nothing is trained here.
+
+        Raises
+        ------
+        RunError
+            If `finetune` has not been done, or its weights cannot be read.
+        """
+        return self.finetuning_run(name, seed).load_model(self._architecture(name, seed))
+
+    def _architecture(self, name: str, seed: int) -> RedshiftNet:
         row, sizes, heads = NETWORKS[name], self.settings.transformer, self.settings.heads
         with torch.random.fork_rng():
             torch.manual_seed(seed)
-            net = RedshiftNet(
+            return RedshiftNet(
                 encoder=row.encoder,
                 inception=row.inception,
                 magnitudes=row.magnitudes,
@@ -199,9 +218,6 @@ class Experiment:
                 frozen=row.pretrained,
                 density=BinnedDensity(heads.density_z_max, heads.density_bins, heads.density_dim),
             )
-        if row.pretrained:
-            net.load_encoder(self.pretrain(row.encoder).encoder.state_dict())
-        return net
 
     def finetuning_run(self, name: str, seed: int) -> Run:
         """Where one network of one seed is kept."""
@@ -237,7 +253,7 @@ class Experiment:
             seed=seed,
         )
         predictions = self._predict(net, "test")
-        results.write_table(predictions, kept)
+        write_once(predictions, kept)
         return predictions
 
     @torch.no_grad()

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from astrolib.models import encoders
 from astrolib.models.barlow_twins import BarlowTwins
-from astrolib.models.distributed import global_batch_norm
+from astrolib.models.distributed import gather_all, global_batch_norm
 from astrolib.models.mae import MaskedAutoencoder
 from astrolib.models.masking import RandomMask
 from astrolib.models.resnet import small_resnet
@@ -148,7 +148,8 @@ def pair_loss(model: nn.Module, batch: dict[str, Tensor], generator: Generator) 
     values = {name: value for name, value in found.items() if value.ndim == 0}
     if not model.training:
         for name in ("r", "z"):
-            sv = torch.linalg.svdvals(found[f"{name}_a"].float() - found[f"{name}_a"].float().mean(0))
+            x = gather_all(found[f"{name}_a"].float())  # how many there are depends on the rows
+            sv = torch.linalg.svdvals(x - x.mean(0))
             p = sv / sv.sum()
             values[f"rank_{name}"] = torch.exp(-torch.special.xlogy(p, p).sum())
             if name == "r":

@@ -10,8 +10,10 @@ try:
 except ModuleNotFoundError:  # the full lightning package carries the same Fabric
     from lightning.fabric import Fabric
 
+from astrolib.training.precision import wanted_precision
 
-def make_fabric(device: Literal["auto", "cpu", "cuda"] = "auto", precision: str = "32-true") -> Fabric:
+
+def make_fabric(device: Literal["auto", "cpu", "cuda"] = "auto", precision: str = "") -> Fabric:
     """A launched Fabric on one device, or on all that torchrun started a process for.
 
     Parameters
@@ -19,7 +21,7 @@ def make_fabric(device: Literal["auto", "cpu", "cuda"] = "auto", precision: str 
     device : {"auto", "cpu", "cuda"}
         "auto" takes a GPU if there is one.
     precision : str
-        Fabric's name for it, e.g. "32-true" or "bf16-mixed".
+        Fabric's name for it, "32-true" or "bf16-mixed"; by default `wanted_precision`.
 
     Examples
     --------
@@ -33,7 +35,11 @@ def make_fabric(device: Literal["auto", "cpu", "cuda"] = "auto", precision: str 
     # A parameter may have no part in the loss: the published Inception branch owns a path it never calls.
     strategy = "ddp_find_unused_parameters_true" if per_node * nodes > 1 else "auto"
     fabric = Fabric(
-        accelerator=device, devices=per_node, num_nodes=nodes, strategy=strategy, precision=precision
+        accelerator=device,
+        devices=per_node,
+        num_nodes=nodes,
+        strategy=strategy,
+        precision=precision or wanted_precision(),
     )
     fabric.launch()
     return fabric

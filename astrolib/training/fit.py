@@ -13,9 +13,11 @@ from torch import nn
 from tqdm import tqdm
 
 from astrolib.data.batches import Batches
+from astrolib.training.compile import compiled, wants_compilation
 from astrolib.training.fabric import Fabric, make_fabric
 from astrolib.training.optim import Optimization, has_stopped, make_optimizer, step_rates
 from astrolib.training.passes import Loss, seeded, train_epoch, validate
+from astrolib.training.precision import FULL
 from astrolib.training.runs import Run, RunError
 
 
@@ -87,7 +89,9 @@ def fit(
     Under torchrun every rank has its share of each batch of ``optimization.batch_size`` objects and batch
     normalisation sees that share, unless the caller made it global with
     `astrolib.models.distributed.global_batch_norm`; logged values are means over all objects, of what every
-    rank's `loss` returns.
+    rank's `loss` returns. Steps follow the mean over all objects, too, where ranks have different numbers of
+    them. A loss that is no mean over objects should return the whole batch's in every rank, as those of
+    `astrolib.models` that compare objects with each other do.
 
     Column lr of history.csv is the learning rate of the epoch's last step, of the group of weights. Only
     the schedule "barlow", whose first step has the rate 0, has others within an epoch.
@@ -117,7 +121,7 @@ def fit(
         )
     fabric = fabric or make_fabric()
     arguments = {"optimization": asdict(optimization), "keep": keep, "monitor": monitor, "seed": seed}
-    arguments |= {"mode": mode}
+    arguments |= {"mode": mode, "precision": fabric.strategy.precision.precision}
     arguments |= {"n_objects": batches.n_objects, "n_validation": validation.n_objects if validation else 0}
     arguments = json.loads(json.dumps(arguments))  # as they read back: lists for tuples
     with _alone(run, fabric):
@@ -172,7 +176,8 @@ class _Training:
             _check_same(self.run, self.arguments, self.state["arguments"])
             self.model.load_state_dict(self.state.pop("model"))
             self.optimizer.load_state_dict(self.state.pop("optimizer"))
-        self.wrapped = fabric.setup(self.model, self.optimizer)
+        faster = compiled(self.model, fabric.device) if wants_compilation() else self.model
+        self.wrapped = fabric.setup(faster, self.optimizer)
 
     def go(self, progress: bool, save_every: float) -> None:
         epochs, first, writer = self.optimization.epochs, self.state["epoch"], self.fabric.is_global_zero
@@ -268,9 +273,9 @@ def _alone(run: Run, fabric: Fabric) -> Iterator[None]:
 
 
 def _check_same(run: Run, asked: dict[str, Any], found: dict[str, Any]) -> None:
-    # A run recorded before a field of Optimization existed had what is now that field's default.
+    # A run recorded before an argument or a field of Optimization existed had what is now the default.
     defaults = {field.name: field.default for field in fields(Optimization) if field.default is not MISSING}
-    found = found | {"optimization": defaults | found["optimization"]}
+    found = {"precision": FULL} | found | {"optimization": defaults | found["optimization"]}
     different = [
         f"{name}: {found[name]}, now {value}" for name, value in asked.items() if found[name] != value
     ]

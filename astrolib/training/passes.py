@@ -9,6 +9,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from astrolib.data.batches import Batch, Batches
+from astrolib.models.distributed import by_share
 from astrolib.training.fabric import Fabric
 
 Loss = Callable[[nn.Module, Batch, Generator], dict[str, Tensor]]
@@ -40,8 +41,9 @@ def train_epoch(
             for group in optimizer.param_groups:
                 group["lr"] = rates[step] * group.get("lr_scale", 1.0)
         optimizer.zero_grad(set_to_none=True)
+        torch.compiler.cudagraph_mark_step_begin()
         values = loss(model, batch, generator)
-        fabric.backward(values["loss"])
+        fabric.backward(by_share(values["loss"], batch["index"]))
         if grad_clip:
             fabric.clip_gradients(model, optimizer, max_norm=grad_clip)
         optimizer.step()
@@ -83,7 +85,7 @@ class _Means:
         for name, value in values.items():
             self.sums[name] = self.sums.get(name, 0) + n * value.detach().double()
         self.objects += n
-        self.recent.append((values["loss"].detach(), index))
+        self.recent.append((values["loss"].detach().clone(), index))  # a CUDA graph writes over its results
         self.steps += 1
         if len(self.recent) == CHECK_EVERY:
             self.check()
@@ -96,11 +98,12 @@ class _Means:
         self.recent = []
 
     def stop(self, loss: float, step: int, index: Tensor) -> None:
-        label = "ids" if "id" in self.batches.tensors else "rows"
-        names = self.batches.tensors["id"][index] if label == "ids" else index
+        rows = self.batches.rows(index)
+        label = "ids" if "id" in rows else "rows"
+        names = rows["id"] if label == "ids" else index
         causes = []
-        for name, values in self.batches.tensors.items():
-            bad = ~values[index].isfinite().reshape(len(index), -1).all(dim=1)
+        for name, values in rows.items():
+            bad = ~values.isfinite().reshape(len(index), -1).all(dim=1)
             if bad.any():
                 causes.append(f"{name} is not finite in {label} {_listed(names[bad])}")
         raise FloatingPointError(

@@ -22,6 +22,8 @@ import safetensors.torch
 import torch
 from torch import nn
 
+from astrolib.training.precision import FULL, wanted_precision
+
 
 class RunError(RuntimeError):
     """A run's folder cannot be used as it is; the message says what to do."""
@@ -30,7 +32,8 @@ class RunError(RuntimeError):
 class Run:
     """A training run and its folder, ``root / f"{experiment}-{hash}"``.
 
-    The hash covers the settings and the named code: a changed setting is another run in another folder.
+    The hash covers the settings and the named code: a changed setting is another run in another folder, and
+    so is another precision than full (see `wanted_precision`).
     Everything is written aside and moved into place: a file that is there is whole.
 
     Parameters
@@ -71,6 +74,8 @@ class Run:
             "settings": _plain(settings, experiment),
             "code": {name: _digest(source) for name, source in sorted(_sources(code).items())},
         }
+        if wanted_precision() != FULL:
+            self.settings["precision"] = wanted_precision()
         self.folder = Path(root) / f"{experiment}-{_digest(json.dumps(self.settings, sort_keys=True))}"
 
     def __repr__(self) -> str:
@@ -197,7 +202,7 @@ def write_aside(path: Path, write: Callable[[Path], Any]) -> None:
     ) as error:  # torch reports a full disk as RuntimeError
         raise RunError(
             f"{path} could not be written ({error}). What was there before is unharmed: make room on the "
-            "disk or check its permissions, and ask again; the run goes on from its last saved epoch."
+            "disk or check its permissions, and ask again; it goes on from what was saved last."
         ) from error
     finally:
         aside.unlink(missing_ok=True)

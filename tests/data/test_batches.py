@@ -58,6 +58,12 @@ def test_half_precision_pixels_come_out_as_float32():
     assert batch["images"].dtype == torch.float32 and torch.equal(batch["images"], images[:4].float())
 
 
+def test_rows_come_as_they_are_stored():
+    batches = Batches({"half": torch.arange(6).half(), "whole": torch.arange(6)}, 4, transform=lambda *_: {})
+    rows = batches.rows(torch.tensor([5, 0, 5]))
+    assert rows["half"].dtype == torch.float16 and rows["whole"].tolist() == [5, 0, 5]
+
+
 def test_memory_maps_and_fits_arrays(tmp_path):
     images = np.random.default_rng(0).normal(size=(10, 5, 4, 4)).astype("float32")
     np.save(tmp_path / "images.npy", images)
@@ -102,3 +108,5 @@ def test_shape_errors_say_what_is_wrong():
         Batches({"x": torch.zeros(3)}, 4, drop_last=True)
     with pytest.raises(ValueError, match=r"2 process\(es\)"):
         Batches({"x": torch.zeros(8)}, 1, world_size=2)
+    with pytest.raises(ValueError, match=r"3 process\(es\)"):
+        Batches({"x": torch.zeros(8)}, 2).share(0, 3)

@@ -10,6 +10,7 @@ from torch.testing import assert_close
 
 from astrolib.models.distributed import (
     GlobalBatchNorm,
+    by_share,
     gather_all,
     global_batch_norm,
     global_moments,
@@ -26,7 +27,7 @@ WORLDS = (2, 4)
 
 def test_sums_in_one_process_are_the_tensor_itself():
     tensor = torch.arange(6.0).reshape(3, 2)
-    assert sum_all(tensor) is tensor and gather_all(tensor) is tensor
+    assert sum_all(tensor) is tensor and gather_all(tensor) is tensor and by_share(tensor, tensor) is tensor
 
 
 @pytest.mark.parametrize("shape", [(7, 3), (7, 3, 4), (7, 3, 4, 5)], ids=str)

@@ -5,10 +5,10 @@ import pandas as pd
 import pytest
 import torch
 
-from astrolib.bench import Size
 from astrolib.papers import astrom3_speed
 from astrolib.papers.astrom3_speed import Speed, keep_throughput
 from astrolib.report import results
+from astrolib.training.timing import Size
 
 WAYS = {
     "pretraining": ["plain loop", "astrolib"],

@@ -1,0 +1,1 @@
+"""Catalogues predicted by trained networks: a survey in shards in, Parquet files out."""

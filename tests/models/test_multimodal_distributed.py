@@ -1,0 +1,46 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from torch.testing import assert_close
+
+WORLDS = (2, 3)
+CASES = [(n_stars, absent) for n_stars in (12, 11) for absent in (False, True)]
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory):
+    """What one process, two and three found: (world, rank) -> (stars, absent) -> values, gradients."""
+    folder = tmp_path_factory.mktemp("ranks")
+    command = [sys.executable, str(Path(__file__).with_name("clip_children.py")), str(folder)]
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=100, env=os.environ | {"OMP_NUM_THREADS": "1"}
+    )
+    assert done.returncode == 0, done.stderr
+    names = [(1, 0)] + [(world, rank) for world in WORLDS for rank in range(world)]
+    return {name: torch.load(folder / "{}-{}.pt".format(*name), weights_only=True) for name in names}
+
+
+@pytest.mark.parametrize("world", WORLDS)
+@pytest.mark.parametrize(("n_stars", "absent"), CASES)
+def test_processes_give_the_loss_accuracy_and_gradients_of_one(found, world, n_stars, absent):
+    alone = found[1, 0][n_stars, absent]
+    assert 0 < alone["values"]["accuracy"] < 1
+    assert all(gradient.abs().max() > 1e-6 for gradient in alone["gradients"].values())
+    for rank in range(world):
+        shared = found[world, rank][n_stars, absent]
+        assert_close(shared["values"], alone["values"], rtol=1e-5, atol=1e-6)
+        assert_close(shared["gradients"], alone["gradients"], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("world", WORLDS)
+def test_gathering_without_gradients_applies_a_fraction_of_them(found, world):
+    """Not a wish but the fault that `gather_all` avoids: the right loss, and gradients too small."""
+    alone, plain = found[1, 0][12, False], found[world, 0]["plain gather"]
+    assert_close(plain["values"]["loss"], alone["values"]["loss"], rtol=1e-5, atol=1e-6)
+    name = "projections.photometry.weight"
+    gradient, fraction = alone["gradients"][name], plain["gradients"][name]
+    assert (fraction * gradient).sum() / gradient.square().sum() == pytest.approx(1 / world, rel=1e-3)
