@@ -12,7 +12,7 @@ import torch
 
 from astrolib import paths
 from astrolib.bench import datapath, keep, scaling, targets
-from astrolib.bench.galaxies import AstroMAE
+from astrolib.bench.galaxies import PCM, PLAIN_VIT, AstroMAE
 from astrolib.bench.images import BarlowTwins
 from astrolib.bench.inference import Inference
 from astrolib.bench.machine import Machine, this_machine
@@ -23,7 +23,8 @@ from astrolib.report import bench as report
 
 
 def _pretraining(wanted: Sizes, machine: Machine) -> list[Stage]:
-    return [AstroMAE(wanted.profile, wanted.pretraining, machine.device).pretraining(machine)]
+    parts = AstroMAE(wanted.profile, wanted.pretraining, machine.device)
+    return [parts.pretraining(machine, block) for block in (PLAIN_VIT, PCM)]
 
 
 def _finetuning(wanted: Sizes, machine: Machine) -> list[Stage]:

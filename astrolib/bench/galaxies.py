@@ -32,7 +32,8 @@ from astrolib.training.plain_loop import loader_of, plain_pass
 from astrolib.training.timing import Mode, Pass, Size, library_pass
 
 SOURCE = "random pixels"
-BLOCK = "pcm"
+PLAIN_VIT, PCM = "plain", "pcm"
+"""Blocks of AstroMAE's two transformers."""
 BANDS = ("u", "g", "r", "i", "z")
 
 
@@ -97,15 +98,15 @@ class AstroMAE:
             f"decoder {net.decoder_embed_dim}/{net.decoder_depth}/{net.decoder_num_heads}"
         )
 
-    def autoencoder(self) -> nn.Module:
+    def autoencoder(self, block: str = PLAIN_VIT) -> nn.Module:
         """Untrained, on the device."""
-        return self.experiment.autoencoder(BLOCK).to(self.device)
+        return self.experiment.autoencoder(block).to(self.device)
 
     def redshift_net(self) -> nn.Module:
         """pcm-AstroMAE with a frozen encoder, without the density that this project adds to the paper's."""
         net, heads = self.settings.transformer, self.settings.heads
         return RedshiftNet(
-            BLOCK,
+            PCM,
             img_size=self.settings.data.crop,
             in_chans=len(BANDS),
             patch_size=net.patch_size,
@@ -121,9 +122,9 @@ class AstroMAE:
 
     # ------------------------------------------------------------------------------------- pretraining
 
-    def pretraining(self, machine: Machine) -> Stage:
+    def pretraining(self, machine: Machine, block: str = PLAIN_VIT) -> Stage:
         """Both ways to pretrain, and the library's in every precision."""
-        model, images = self.autoencoder(), torch.zeros(self._cropped, device=self.device)
+        model, images = self.autoencoder(block), torch.zeros(self._cropped, device=self.device)
         work = operations(lambda: model(images)["loss"]), traffic(model, self._stored_bytes)
         mixed = self.device == "cuda"
         plain = "torchvision on single images, 4 workers, loss.item() at every step; " + (
@@ -131,26 +132,28 @@ class AstroMAE:
             if mixed
             else "float32: the reference code's autocast is of GPUs"
         )
-        ways = {PLAIN: Way(self.plain_pretraining, "16-mixed" if mixed else "32-true", *work, plain)}
+        precision = "16-mixed" if mixed else "32-true"
+        ways = {PLAIN: Way(lambda: self.plain_pretraining(block), precision, *work, plain)}
         for mode in machine.modes:
             ways[f"{LIBRARY}, {mode.words}"] = Way(
-                lambda mode=mode: self.library_pretraining(mode),
+                lambda mode=mode: self.library_pretraining(mode, block),
                 mode.precision,
                 *work,
                 "train_epoch on device-resident float16 images",
             )
-        return Stage("pretraining", self.size, ways, self.shape, SOURCE)
+        name = "pretraining" if block == PLAIN_VIT else f"pretraining, {block} blocks"
+        return Stage(name, self.size, ways, f"{self.shape}, {block} blocks", SOURCE)
 
-    def library_pretraining(self, mode: Mode) -> Pass:
+    def library_pretraining(self, mode: Mode, block: str = PLAIN_VIT) -> Pass:
         """An epoch as `fit` makes it."""
         recipe = self.recipe(self.settings.pretraining)
         batches = self.galaxies.batches("train", self.size.batch_size, training=True)
-        return library_pass(self.autoencoder(), batches, reconstruction_loss, recipe, self.device, mode)
+        return library_pass(self.autoencoder(block), batches, reconstruction_loss, recipe, self.device, mode)
 
-    def plain_pretraining(self) -> Pass:
+    def plain_pretraining(self, block: str = PLAIN_VIT) -> Pass:
         """An epoch as scripts make it."""
         loader = loader_of(Stamps(self.galaxies), self.size.batch_size, self.device)
-        model, recipe = self.autoencoder(), self.settings.pretraining
+        model, recipe = self.autoencoder(block), self.settings.pretraining
         return plain_pass(
             model,
             _adamw(model, recipe),

@@ -30,8 +30,8 @@ def wants_compilation() -> bool:
 def compiled(model: nn.Module, device: torch.device) -> nn.Module:
     """The network as `torch.compile` runs it, with the same parameters; on a GPU its steps are CUDA graphs.
 
-    Shapes are fixed, so an epoch's last, smaller batch is compiled for itself. What cannot be compiled (no C++
-    compiler, a part that the compiler does not know) runs as it is: torch says so in a warning, once.
+    Shapes are fixed, so an epoch's last, smaller batch is compiled for itself. What cannot be compiled (no
+    C++ compiler, a part that the compiler does not know) runs as it is: torch says so in a warning, once.
 
     Notes
     -----

@@ -15,6 +15,7 @@ from tqdm import tqdm
 from astrolib.data.batches import Batches
 from astrolib.training.compile import compiled, wants_compilation
 from astrolib.training.fabric import Fabric, make_fabric
+from astrolib.training.memory import memory_kept
 from astrolib.training.optim import Optimization, has_stopped, make_optimizer, step_rates
 from astrolib.training.passes import Loss, seeded, train_epoch, validate
 from astrolib.training.precision import FULL
@@ -128,20 +129,21 @@ def fit(
         if run.done:
             _check_same(run, arguments, run.summary()["arguments"])
         else:
-            _Training(
-                run,
-                model,
-                batches,
-                loss,
-                optimization,
-                validation,
-                keep,
-                monitor,
-                mode,
-                seed,
-                fabric,
-                arguments,
-            ).go(progress, save_every)
+            with memory_kept():
+                _Training(
+                    run,
+                    model,
+                    batches,
+                    loss,
+                    optimization,
+                    validation,
+                    keep,
+                    monitor,
+                    mode,
+                    seed,
+                    fabric,
+                    arguments,
+                ).go(progress, save_every)
     return run.load_model(model.to(fabric.device))
 
 

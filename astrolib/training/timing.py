@@ -19,6 +19,7 @@ from tqdm import tqdm
 from astrolib.data.batches import Batches
 from astrolib.training.compile import compiled
 from astrolib.training.fabric import make_fabric
+from astrolib.training.memory import memory_kept
 from astrolib.training.optim import Optimization, make_optimizer
 from astrolib.training.passes import Loss, seeded, train_epoch
 from astrolib.training.precision import FULL, Precision
@@ -74,7 +75,7 @@ def library_pass(
     batches = batches.to(fabric.device)
 
     def one_pass() -> None:
-        with seeded(fabric.device, 0) as generator:
+        with memory_kept(), seeded(fabric.device, 0) as generator:
             train_epoch(fabric, *wrapped, batches, loss, generator, grad_clip=optimization.grad_clip)
 
     return one_pass
