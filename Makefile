@@ -102,7 +102,7 @@ test: | env ## run the tests
 lab: | env ## open the notebooks in JupyterLab
 	$(PYTHON) -m jupyterlab --notebook-dir=notebooks
 
-bench: | env ## measure training speed against a plain loop: make bench DEVICE=cuda
+bench: | env ## measure every stage against a plain loop, into figures/bench: make bench DEVICE=cuda
 	$(PYTHON) -m astrolib.bench $(if $(DEVICE),--device $(DEVICE))
 
 clean: ## list and remove what PROFILE built: runs, results, executed notebooks (downloads and figures stay)

@@ -8,6 +8,7 @@ from contextlib import closing
 from typing import TypeVar
 
 import numpy as np
+import psutil
 import torch
 from torch import Generator, Tensor
 
@@ -15,6 +16,19 @@ from astrolib.data.batches import Batch, Batches
 from astrolib.data.shards import Shards, take_rows
 
 Item, Result = TypeVar("Item"), TypeVar("Result")
+
+
+FREE_SHARE = 0.5
+"""Of the memory that is free, what a survey may take before it is streamed: training needs some, too."""
+
+
+def fits(n_bytes: int, device: torch.device | str) -> bool:
+    """Whether arrays of this size may live on a device, beside the training."""
+    if torch.device(device).type == "cuda":
+        free, _ = torch.cuda.mem_get_info(device)
+    else:
+        free = psutil.virtual_memory().available
+    return n_bytes <= FREE_SHARE * free
 
 
 class StreamedBatches(Batches):

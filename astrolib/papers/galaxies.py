@@ -1,6 +1,7 @@
 """What the galaxy papers share: a survey cut into parts and served in batches as networks see it."""
 
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -14,8 +15,11 @@ from torch import Tensor
 from astrolib import surveys
 from astrolib.data.augment import GalaxyView, centre_crop
 from astrolib.data.batches import Batches
+from astrolib.data.derived import derived_folder
 from astrolib.data.galaxies import GalaxySurvey
 from astrolib.data.scaling import PixelScaling, Standardizer
+from astrolib.data.shards import Shards, open_shards, write_shards
+from astrolib.data.streaming import StreamedBatches, fits
 from astrolib.profiles import GalaxyData
 
 BASELINES = {
@@ -138,27 +142,49 @@ class Galaxies:
                 table.loc[self.splits[part], phase] = part
         return table
 
+    @cached_property
+    def shards(self) -> Shards:
+        """All galaxies as `batches` serves them before its transforms, on disk; made once."""
+        survey, block = self.survey, 2048
+
+        def make(folder: Path) -> None:
+            blocks = (self._stored(slice(start, start + block)) for start in range(0, len(survey), block))
+            write_shards(folder, blocks, rows_per_shard=8 * block, about={"source": survey.source})
+
+        settings = {"survey": survey.fingerprint()}
+        return open_shards(derived_folder("shards", settings, ("data/shards.py",), make))
+
     def batches(self, part: str, batch_size: int, *, training: bool, noise_std: float = 0.0) -> Batches:
-        """Batches of one part.
+        """Batches of one part: the same ones from the device's memory or, if they do not fit, from disk.
 
         Each holds `images` (B, C, crop, crop), scaled and, in training, augmented; `magnitudes` (B, C);
         `redshift` (B,); and `index` (B,), row numbers within the part.
         """
-        rows = self.splits[part]
-        magnitudes = torch.as_tensor(self.survey.magnitudes[rows])
-        tensors = {
-            "images": torch.as_tensor(self.survey.images[rows]).half(),  # half the memory, 5e-4 of the flux
-            "magnitudes": self.standardizer(magnitudes) if self.standardizer else magnitudes,
-            "redshift": torch.as_tensor(self.survey.redshift[rows]),
-        }
-        crop, scaling = self.settings.crop, self.scaling
-        view = GalaxyView(crop=crop, noise_std=noise_std)
+        rows, crop, scaling = self.splits[part], self.settings.crop, self.scaling
+        view, standardizer = GalaxyView(crop=crop, noise_std=noise_std), self.standardizer
 
         def transform(batch: dict[str, Tensor], generator: torch.Generator) -> dict[str, Tensor]:
             images = view(batch["images"], generator) if training else centre_crop(batch["images"], crop)
-            return batch | {"images": scaling(images)}
+            magnitudes = standardizer(batch["magnitudes"]) if standardizer else batch["magnitudes"]
+            return batch | {"images": scaling(images), "magnitudes": magnitudes}
 
-        return Batches(tensors, batch_size, transform=transform, shuffle=training).to(self.device)
+        options = {"transform": transform, "shuffle": training}
+        if fits(2 * len(rows) * self.survey.images[0].size, self.device):
+            batches = Batches(self._stored(rows), batch_size, **options)
+        else:
+            batches = StreamedBatches(self.shards, batch_size, rows=rows, **options)
+        return batches.to(self.device)
+
+    def _stored(self, rows: np.ndarray | slice) -> dict[str, np.ndarray]:
+        with np.errstate(
+            over="ignore"
+        ):  # a pixel above 65504 nanomaggies is infinite, and is told in training
+            images = self.survey.images[rows].astype(np.float16)  # half the memory, 5e-4 of the flux
+        return {
+            "images": images,
+            "magnitudes": self.survey.magnitudes[rows],
+            "redshift": self.survey.redshift[rows],
+        }
 
     def baseline(self, name: str, seed: int) -> pd.DataFrame:
         """Predict the test redshifts from the magnitudes alone with one of `BASELINES`.

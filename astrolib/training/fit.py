@@ -50,7 +50,8 @@ def fit(
     model : nn.Module
         Initialised by the caller, under a seed of its own. Trained in place.
     batches : Batches
-        The training set; `fit` moves it to the device and gives every rank its share.
+        The training set; `fit` moves it to the device and gives every rank its share. `StreamedBatches`
+        stay on disk, and only their batches are moved.
     loss : callable
         ``loss(model, batch, generator) -> {"loss": 0-dim Tensor, ...}``; the other entries are logged.
         It must call the `model` it is given (not a captured one), which adds autocast and gradient averaging.
@@ -253,7 +254,8 @@ class _Training:
                 weights = {name: tensor.clone() for name, tensor in self.model.state_dict().items()}
                 self.state["best"] = {"epoch": epoch, "value": value, "weights": weights}
         rate = self.batches.n_objects / seconds
-        return row, {"epoch": epoch, "seconds": seconds, "objects_per_second": rate}
+        timing = {"epoch": epoch, "seconds": seconds, "objects_per_second": rate}
+        return row, timing | {"processes": self.fabric.world_size}
 
 
 @contextmanager

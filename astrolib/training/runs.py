@@ -102,7 +102,7 @@ class Run:
         return self._table("history.csv")
 
     def timing(self) -> pd.DataFrame:
-        """One row per epoch: epoch, seconds, objects_per_second (training passes only)."""
+        """One row per epoch: epoch, seconds, objects_per_second (training passes only), processes."""
         return self._table("timing.csv")
 
     def _table(self, name: str) -> pd.DataFrame:

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from astrolib.bench.galaxies import AstroMAE
+from astrolib.bench.galaxies import PCM, AstroMAE
 from astrolib.bench.stage import PLAIN
 from astrolib.models.mae import MaskedAutoencoder
 from astrolib.models.redshift import RedshiftNet
@@ -45,12 +45,12 @@ def test_the_network_of_the_paper_has_the_papers_parameters():
     """AstroMAE card, sections 5.2 and 6.2."""
     paper = AstroMAE("paper", Size(1, 1, 1), "cpu")
     count = lambda model: sum(p.numel() for p in model.parameters() if p.requires_grad)  # noqa: E731
-    assert count(paper.autoencoder()) == 7_380_800
+    assert count(paper.autoencoder(PCM)) == 7_380_800
     assert count(paper.redshift_net()) == 10_398_057
 
 
 def test_stages_have_the_plain_loop_first_and_the_same_work_in_every_way(parts, machine):
-    for stage in (parts.pretraining(machine), parts.finetuning(machine)):
+    for stage in (parts.pretraining(machine), parts.pretraining(machine, PCM), parts.finetuning(machine)):
         assert list(stage.ways) == [PLAIN, "astrolib, float32"]
         assert len({(way.operations, way.traffic) for way in stage.ways.values()}) == 1
         assert stage.ways[PLAIN].operations > 0 and stage.source == "random pixels"

@@ -43,7 +43,14 @@ def test_all_stages_leave_rows_figures_and_verdicts(smallest, tmp_path, capsys):
     other.to_csv(tmp_path / "throughput.csv", index=False)
     assert command.main(["--out", str(tmp_path)]) == 0
     table = pd.read_csv(tmp_path / "throughput.csv")
-    stages = {"pretraining", "fine-tuning", "inference", "AstroM3 CLIP pretraining", "Barlow Twins"}
+    stages = {
+        "pretraining",
+        "pretraining, pcm blocks",
+        "fine-tuning",
+        "inference",
+        "AstroM3 CLIP pretraining",
+        "Barlow Twins",
+    }
     mine = table[table["machine"] == "a machine, 1 threads"]
     assert set(mine["stage"]) == stages | {"batches", "pretraining from disk"}
     assert mine["run"].nunique() == 1 and (mine["profile"] == "smallest").all()

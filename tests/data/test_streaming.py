@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 from torch import nn
 from torch.nn import functional as F
 
+from astrolib.data import streaming
 from astrolib.data.batches import Batches
 from astrolib.data.shards import ShardError, open_shards, write_shards
 from astrolib.data.streaming import StreamedBatches, read_ahead
@@ -311,3 +312,8 @@ def test_12_gb_are_trained_on_within_4_gb(tmp_path):
     streamed = json.loads(streamed)
     assert streamed["peak"] < 4 * 2**30
     assert streamed["brightness"] * streamed["n"] == pytest.approx(31)  # each of the five bright rows once
+
+
+def test_half_of_the_free_memory_may_be_taken(monkeypatch):
+    monkeypatch.setattr(streaming.psutil, "virtual_memory", lambda: type("Memory", (), {"available": 1000})())
+    assert streaming.fits(500, "cpu") and not streaming.fits(501, "cpu")

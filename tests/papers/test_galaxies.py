@@ -97,3 +97,20 @@ def test_baselines_predict_the_test_part_from_magnitudes(lab, name):
     table = lab.baseline(name, seed=0)
     assert table["id"].tolist() == [f"g{row}" for row in lab.splits["test"]]
     assert table["prediction"].sub(table["redshift"]).abs().mean() < table["redshift"].std()
+
+
+@pytest.mark.parametrize(("part", "training"), [("train", True), ("test", False)])
+def test_a_survey_that_does_not_fit_is_streamed_in_the_same_batches(
+    lab, tmp_path, monkeypatch, part, training
+):
+    monkeypatch.setenv("ASTROLIB_BUILD", str(tmp_path))
+    in_memory = lab.batches(part, 16, training=training)
+    monkeypatch.setattr(galaxies, "fits", lambda n_bytes, device: False)
+    streamed = lab.batches(part, 16, training=training)
+    assert not hasattr(streamed, "tensors") and len(streamed) == len(in_memory)
+    generators = [torch.Generator().manual_seed(3) for _ in range(2)]
+    pairs = zip(in_memory.epoch(generators[0]), streamed.epoch(generators[1]), strict=True)
+    for one, other in pairs:
+        assert one.keys() == other.keys()
+        assert all(torch.equal(one[name], other[name]) for name in one)
+    assert len(list(tmp_path.glob("arrays/shards-*/shards.json"))) == 1

@@ -111,7 +111,7 @@ def test_the_loop_is_plain_adamw(tmp_path):
     assert list(table.columns) == ["epoch", "lr", "loss", "mae"]
     assert table.loss.tolist() == pytest.approx(history, rel=1e-6)
     assert table.lr.tolist() == [learning_rate(optimization, epoch) for epoch in range(3)]
-    assert list(run.timing().columns) == ["epoch", "seconds", "objects_per_second"]
+    assert list(run.timing().columns) == ["epoch", "seconds", "objects_per_second", "processes"]
 
 
 def test_a_done_run_is_loaded_fast_and_not_trained_again(tmp_path):

@@ -68,7 +68,10 @@ def test_two_processes_report_the_history_of_one(folder, case):
 @pytest.mark.parametrize("rank", [0, 1])
 def test_a_process_that_dies_ends_the_run_with_a_message_and_leaves_nobody_behind(folder, rank):
     death = json.loads((folder / "deaths.json").read_text())[str(rank)]
-    assert "Signal 9 (SIGKILL)" in death["message"] and f"(local_rank: {rank})" in death["message"]
+    # Either the agent notices the death first, or the other process the closed connection.
+    assert "train_killed FAILED" in death["message"]
+    killed = "Signal 9 (SIGKILL)" in death["message"] and f"(local_rank: {rank})" in death["message"]
+    assert killed or "onnection" in death["message"], death["message"]
     assert death["alive"] == [False, False]
     assert not death["done"]
 
