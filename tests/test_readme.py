@@ -128,3 +128,26 @@ def test_criteria_of_masked_autoencoders_are_those_of_the_sample_profile():
         row = tables[name].set_index("criterion").loc[criterion]
         assert ours == f"{row['value']:.3g} [{row['low']:.3g}, {row['high']:.3g}]"
         assert (asked, verdict) == (row["threshold"], row["verdict"])
+
+
+def rounded(value: float) -> str:
+    return f"{float(f'{value:.3g}'):,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def test_speeds_are_those_of_the_committed_benchmark():
+    table = pd.read_csv(FIGURES / "bench/throughput.csv").set_index(["stage", "way"])
+    stages = ["pretraining", "pretraining, pcm blocks", "fine-tuning", "inference"]
+    stages += ["AstroM3 CLIP pretraining", "Barlow Twins"]
+    rows = table_rows(section("Speed"))
+    assert len(rows) == len(stages)
+    for stage, (_, plain, single, half, times, floor) in zip(stages, rows, strict=True):
+        ways = table.loc[stage]
+        best = ways.loc[ways[ways["precision"] != "32-true"]["objects_per_second"].idxmax()]
+        assert plain == rounded(ways.loc["plain loop", "objects_per_second"])
+        assert single == rounded(ways.loc["astrolib, float32", "objects_per_second"])
+        words = ", compiled" * best.name.endswith("compiled")
+        assert half == rounded(best["objects_per_second"]) + words
+        low, high = best["times_first_low"], best["times_first_high"]
+        assert times == f"{best['times_first']:.2f} ({low:.2f} to {high:.2f})"
+        assert floor == rounded(best["floor_per_second"])
+    assert table["device"].eq("cpu").all() or "NVIDIA" in section("Speed")

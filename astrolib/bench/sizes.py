@@ -43,7 +43,7 @@ class Sizes:
 PAPER = {
     "cpu": Sizes(
         profile="paper",
-        pretraining=Size(256, steps=10, repeats=5),
+        pretraining=Size(256, steps=20, repeats=4),
         finetuning=Size(128, steps=8, repeats=5),
         inference=Size(256, steps=4, repeats=5),
         astrom3=Size(64, steps=6, repeats=5),

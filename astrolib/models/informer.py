@@ -79,13 +79,18 @@ class ProbSparseAttention(Attention):
         """Sampled keys (L, u) of each query, with replacement; from a CPU generator."""
         return torch.randint(length, (length, math.ceil(math.log(length))), generator=generator)
 
+    @staticmethod
+    def sampled_keys(k: Tensor, table: Tensor) -> Tensor:
+        """Keys (B, H, L, d) by the table (L, u), (B, H, L, u, d)."""
+        return k[:, :, table]
+
     def forward(self, x: Tensor, keys: Tensor) -> Tensor:
         """Tokens (B, L, D); `keys` is ignored."""
         q, k, v = self.heads(x)  # B, H, L, d
         length, width = q.shape[2:]
         table = self.draw(length).to(x.device, non_blocking=True) if self.table is None else self.table
         active = table.shape[1]
-        sampled = (q[:, :, :, None] * k[:, :, table]).sum(-1)  # B, H, L, u
+        sampled = (q[:, :, :, None] * self.sampled_keys(k, table)).sum(-1)  # B, H, L, u
         stands_out = sampled.amax(-1) - sampled.sum(-1) / length  # B, H, L
         top = stands_out.topk(active, dim=-1).indices[..., None].expand(-1, -1, -1, width)  # B, H, u, d
         attended = attend(q.gather(2, top), k, v)

@@ -3,8 +3,8 @@
 Both ways train the same CLIP model of a profile on the same simulated stars:
 
 - "astrolib": stars made into dense arrays once, a batch is an index selection, no wait in a step;
-- "plain loop": every star decoded and scaled anew in Python by a DataLoader's workers (as the paper's code
-  does, AstroM3 card, section 12), the loss read at every step.
+- "plain loop": every star decoded and scaled anew in Python by a DataLoader's workers, ProbSparse attention
+  in the published form (as the paper's code does, AstroM3 card, section 12), the loss read at every step.
 
 The stage "preprocessing" compares the arrays alone: all stars at once against one by one.
 """
@@ -17,7 +17,7 @@ from datetime import date
 import numpy as np
 import pandas as pd
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from astrolib import profiles
 from astrolib.data.batches import Batches
@@ -25,6 +25,7 @@ from astrolib.data.star_loop import ReferenceStars
 from astrolib.data.star_preprocessing import survey_of
 from astrolib.data.star_views import StarView, star_tensors
 from astrolib.data.stars import RawStars, StarSurvey
+from astrolib.models.informer import ProbSparseAttention
 from astrolib.models.multimodal import MultimodalCLIP
 from astrolib.papers.astrom3_networks import CLIP_PRETRAINING, clip_loss, encoder_of, recipe
 from astrolib.report import results
@@ -34,6 +35,27 @@ from astrolib.training.plain_loop import WORKERS, loader_of, plain_pass
 from astrolib.training.timing import SINGLE, Mode, Pass, Size, library_pass, measure
 
 STEP = 2.0  # of the wavelengths [Angstrom]: the paper's
+
+
+class ExpandedProbSparse(ProbSparseAttention):
+    """ProbSparse attention in the form of the paper's code, for comparison: the same numbers, more work.
+
+    It samples from keys expanded to every query, (B, H, L, L, d), which costs nothing on the way there, but
+    on the way back the gradient of all of them is written out and summed (AstroM3 card, section 12).
+    """
+
+    @staticmethod
+    def sampled_keys(k: Tensor, table: Tensor) -> Tensor:
+        every = torch.arange(k.shape[2], device=k.device)[:, None]
+        return k[:, :, None].expand(-1, -1, k.shape[2], -1, -1)[:, :, every, table]
+
+
+def as_published(model: nn.Module) -> nn.Module:
+    """Give every ProbSparse attention inside the form of the paper's code; in place, and returned."""
+    for child in model.modules():
+        if type(child) is ProbSparseAttention:
+            child.__class__ = ExpandedProbSparse
+    return model
 
 
 class Speed:
@@ -99,7 +121,7 @@ class Speed:
 
     def plain_pass(self, attention: str = "") -> Pass:
         """An epoch as the paper's code makes it: preprocessing star by star, a look at the loss each step."""
-        model, wanted = self.model(attention), self.optimization
+        model, wanted = as_published(self.model(attention)), self.optimization
         optimizer = torch.optim.Adam(
             model.parameters(), wanted.lr, wanted.betas, weight_decay=wanted.weight_decay
         )

@@ -33,6 +33,9 @@ BAR_COLOURS = {
 }
 WAY_COLOURS = {"plain loop": COLOURS["baseline"], "astrolib": COLOURS["ours"]}
 MARKERS = {"plain loop": "s", "astrolib": "o"}
+STAGES = ("pretraining", "pretraining, pcm blocks", "fine-tuning", "inference", "AstroM3 CLIP pretraining")
+STAGES += ("Barlow Twins", "batches", "pretraining from disk")
+"""From top to bottom, in whatever order they were measured."""
 
 
 def draw(folder: Path) -> list[Path]:
@@ -51,6 +54,10 @@ def draw(folder: Path) -> list[Path]:
         points, slopes = (pd.read_csv(folder / f"{name}.csv") for name in ("scaling", "slopes"))
         drawn.append(save(scaling(points, slopes), folder / "scaling.png", _source(points)))
     return drawn
+
+
+def _place(stage: str) -> tuple[int, str]:
+    return (STAGES.index(stage) if stage in STAGES else len(STAGES), stage)
 
 
 def summary(table: pd.DataFrame) -> str:
@@ -103,7 +110,8 @@ def _n_lines(rows: pd.DataFrame) -> int:
 def _bars(axes: Axes, rows: pd.DataFrame) -> None:
     y, labels, heights = 0, [], []
     beside = {"transform": axes.get_yaxis_transform(), "va": "center", "fontsize": 8}
-    for stage, ways in rows.groupby("stage", sort=False):
+    for stage in sorted(rows["stage"].unique(), key=_place):
+        ways = rows[rows["stage"] == stage]
         axes.text(0.005, y, stage, weight="bold", **beside)
         y -= 1
         runs = dict(zip(ways["way"], ways["run"], strict=True))

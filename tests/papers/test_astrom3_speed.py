@@ -4,9 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from torch import nn
 
+from astrolib.models.informer import ProbSparseAttention
 from astrolib.papers import astrom3_speed
-from astrolib.papers.astrom3_speed import Speed, keep_throughput
+from astrolib.papers.astrom3_speed import ExpandedProbSparse, Speed, as_published, keep_throughput
 from astrolib.report import results
 from astrolib.training.timing import Size
 
@@ -43,3 +45,17 @@ def test_both_ways_train_the_same_network_on_the_same_stars(coarse):
     survey = speed.survey.modalities
     np.testing.assert_allclose(spectrum[0], survey["spectra"].values[3, 0], rtol=1e-3, atol=1e-3)
     np.testing.assert_allclose(metadata, survey["metadata"].values[3], rtol=1e-4, atol=1e-4)
+
+
+def test_the_published_form_of_the_attention_is_the_same_function():
+    torch.manual_seed(0)
+    attention, x = ProbSparseAttention(16, 2), torch.randn(3, 20, 16, requires_grad=True)
+    attention.table = ProbSparseAttention.draw(20)
+    found = []
+    for form in (attention, as_published(nn.ModuleList([attention]))[0]):
+        out = form(x, None)
+        (gradient,) = torch.autograd.grad(out.square().sum(), x)
+        found.append((out, gradient))
+    assert type(attention) is ExpandedProbSparse
+    for one, other in zip(*found, strict=True):
+        torch.testing.assert_close(one, other)
