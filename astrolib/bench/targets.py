@@ -69,7 +69,8 @@ def judged(throughput: pd.DataFrame) -> pd.DataFrame:
         `target`, `for`, `machine`, `way`, `precision`, `asked`, `measured`, `verdict`, `short_of` (asked over
         measured, or the other way round for seconds: above 1 is missed by this factor), `floor` (the same
         quantity if all of the machine's measured rates were used), `notes`, `run`, `busy`, `source`,
-        `n_seeds`. Only measurements with the networks of profile "paper" count.
+        `n_seeds`. Only measurements with the networks of profile "paper" count. What was not measured says in
+        `notes` what it would ask of a machine.
     """
     rows = []
     for target in TARGETS:
@@ -78,10 +79,24 @@ def judged(throughput: pd.DataFrame) -> pd.DataFrame:
         for machine in found["machine"].unique() if len(found) else ():
             rows.append(about | _verdict(target, found[found["machine"] == machine]))
         if found.empty:
-            rows.append(about | {"verdict": NOT_MEASURED, "source": "not measured", "n_seeds": 0})
+            unmeasured = {"verdict": NOT_MEASURED, "source": "not measured", "n_seeds": 0}
+            rows.append(about | unmeasured | {"notes": _demand(target, throughput)})
     columns = ["stage", "target", "for", "machine", "way", "precision", "asked", "measured", "verdict"]
     columns += ["short_of", "floor", "notes", "run", "busy", "source", "n_seeds"]
     return pd.DataFrame(rows).reindex(columns=columns)
+
+
+def _demand(target: Target, throughput: pd.DataFrame) -> str:
+    """What a rate asks of a machine that nobody has measured, by the operations counted on another one."""
+    rates = {"objects_per_second": target.asked, "seconds": SURVEY / target.asked}
+    if target.column not in rates or not len(throughput):
+        return ""
+    counted = throughput[(throughput["stage"] == target.stage) & (throughput["profile"] == "paper")]
+    if counted.empty:
+        return ""
+    each = (counted["gigaoperations_per_step"] / counted["batch_size"]).iloc[-1]  # 1e9 operations
+    demand = f"{each * rates[target.column] / 1000:.0f} TFLOP/s of the network"
+    return f"it asks for {demand}: {each:.3g} GFLOP each, counted on {counted['machine'].iloc[-1]}"
 
 
 def _rows_for(target: Target, throughput: pd.DataFrame) -> pd.DataFrame:

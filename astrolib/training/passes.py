@@ -41,7 +41,8 @@ def train_epoch(
             for group in optimizer.param_groups:
                 group["lr"] = rates[step] * group.get("lr_scale", 1.0)
         optimizer.zero_grad(set_to_none=True)
-        torch.compiler.cudagraph_mark_step_begin()
+        if batches.device.type == "cuda":  # a compiled network may be a CUDA graph
+            torch.compiler.cudagraph_mark_step_begin()
         values = loss(model, batch, generator)
         fabric.backward(by_share(values["loss"], batch["index"]))
         if grad_clip:

@@ -9,6 +9,7 @@ def row(machine, stage="pretraining", way="astrolib, bfloat16", **others):
     common |= {"objects_per_second": 150_000.0, "floor_per_second": 6e5, "precision": "bf16-mixed"}
     common |= {"share_of_float32": 0.5, "share_of_bfloat16": 0.25, "floor_is": "operations"}
     common |= {"busy": 0.1, "source": "random pixels", "n_seeds": 1}
+    common |= {"gigaoperations_per_step": 100.0, "batch_size": 256}
     return common | {"machine": machine, "stage": stage, "way": way} | others
 
 
@@ -61,3 +62,13 @@ def test_small_networks_the_plain_loop_and_older_runs_do_not_count():
     found = judged(pd.DataFrame(rows))
     found = found[(found["stage"] == "pretraining") & (found["for"] == "H200")]
     assert set(found["measured"]) == {150_000, 11.0} and set(found["way"]) == {"astrolib, bfloat16"}
+
+
+def test_what_was_not_measured_says_what_it_would_ask_of_a_machine():
+    found = verdicts(row("EPYC, 2 threads", device="cpu", threads=2))
+    rate = found.loc[("pretraining", "H200", "at least 200,000 galaxies a second")]
+    assert rate["verdict"] == NOT_MEASURED  # 100 / 256 GFLOP, 200,000 times a second
+    assert rate["notes"] == (
+        "it asks for 78 TFLOP/s of the network: 0.391 GFLOP each, counted on EPYC, 2 threads"
+    )
+    assert found.loc[("pretraining", "H200", "at least 10 times the plain loop"), "notes"] == ""
