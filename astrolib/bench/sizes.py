@@ -46,7 +46,7 @@ PAPER = {
         pretraining=Size(256, steps=20, repeats=4),
         finetuning=Size(128, steps=8, repeats=5),
         inference=Size(256, steps=4, repeats=5),
-        astrom3=Size(64, steps=6, repeats=5),
+        astrom3=Size(256, steps=2, repeats=5),
         barlow=Size(32, steps=2, repeats=3),
         batches=(16, 32, 64, 128, 256),
         counts=(64, 128, 256, 512),

@@ -80,20 +80,21 @@ class ProbSparseAttention(Attention):
         return torch.randint(length, (length, math.ceil(math.log(length))), generator=generator)
 
     @staticmethod
-    def sampled_keys(k: Tensor, table: Tensor) -> Tensor:
-        """Keys (B, H, L, d) by the table (L, u), (B, H, L, u, d)."""
-        return k[:, :, table]
+    def sampled_scores(q: Tensor, k: Tensor, table: Tensor) -> Tensor:
+        """Products of queries and keys (B, H, L, d) by the table (L, u), (B, H, L, u)."""
+        # All products and a choice among them: one large product is cheaper than to gather u keys a query.
+        return (q @ k.transpose(-2, -1)).gather(3, table.expand(*q.shape[:2], -1, -1))
 
     def forward(self, x: Tensor, keys: Tensor) -> Tensor:
         """Tokens (B, L, D); `keys` is ignored."""
         q, k, v = self.heads(x)  # B, H, L, d
         length, width = q.shape[2:]
         table = self.draw(length).to(x.device, non_blocking=True) if self.table is None else self.table
-        active = table.shape[1]
-        sampled = (q[:, :, :, None] * self.sampled_keys(k, table)).sum(-1)  # B, H, L, u
-        stands_out = sampled.amax(-1) - sampled.sum(-1) / length  # B, H, L
-        top = stands_out.topk(active, dim=-1).indices[..., None].expand(-1, -1, -1, width)  # B, H, u, d
-        attended = attend(q.gather(2, top), k, v)
+        with torch.no_grad():  # which queries are active has no gradient
+            sampled = self.sampled_scores(q, k, table)
+            stands_out = sampled.amax(-1) - sampled.sum(-1) / length  # B, H, L
+            top = stands_out.topk(table.shape[1], dim=-1).indices[..., None].expand(-1, -1, -1, width)
+        attended = attend(q.gather(2, top), k, v)  # B, H, u, d
         mixed = v.mean(dim=2, keepdim=True).expand_as(v).scatter(2, top, attended)
         return self.out(mixed.reshape(x.shape))
 

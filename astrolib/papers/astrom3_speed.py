@@ -38,16 +38,17 @@ STEP = 2.0  # of the wavelengths [Angstrom]: the paper's
 
 
 class ExpandedProbSparse(ProbSparseAttention):
-    """ProbSparse attention in the form of the paper's code, for comparison: the same numbers, more work.
+    """ProbSparse attention in the form of the paper's code, for comparison: the same numbers, another way.
 
-    It samples from keys expanded to every query, (B, H, L, L, d), which costs nothing on the way there, but
-    on the way back the gradient of all of them is written out and summed (AstroM3 card, section 12).
+    The keys of every query, (B, H, L, u, d), are picked from keys expanded to (B, H, L, L, d) and meet it in
+    a small product of their own (AstroM3 card, section 12).
     """
 
     @staticmethod
-    def sampled_keys(k: Tensor, table: Tensor) -> Tensor:
+    def sampled_scores(q: Tensor, k: Tensor, table: Tensor) -> Tensor:
         every = torch.arange(k.shape[2], device=k.device)[:, None]
-        return k[:, :, None].expand(-1, -1, k.shape[2], -1, -1)[:, :, every, table]
+        keys = k[:, :, None].expand(-1, -1, k.shape[2], -1, -1)[:, :, every, table]
+        return (q[:, :, :, None] @ keys.transpose(-2, -1)).squeeze(-2)
 
 
 def as_published(model: nn.Module) -> nn.Module:

@@ -39,5 +39,6 @@ def compiled(model: nn.Module, device: torch.device) -> nn.Module:
     networks, where matrix products take most of the time in any case. On a GPU it was never run here.
     """
     torch._dynamo.config.suppress_errors = True
+    torch._inductor.config.fallback_random = True  # the same dropout and samples as without compilation
     mode = "reduce-overhead" if device.type == "cuda" else "default"
     return torch.compile(model, mode=mode, dynamic=False)

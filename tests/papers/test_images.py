@@ -5,10 +5,10 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
-from astrolib.data.image_survey import ImageSurvey
 from astropy.table import Table
 
 from astrolib import profiles
+from astrolib.data.image_survey import ImageSurvey
 from astrolib.data.views import DisplayViews, PhysicalViews
 from astrolib.papers.images import Images
 
