@@ -14,8 +14,8 @@ ifeq ($(wildcard $(SETTINGS)),)
 $(error PROFILE=$(PROFILE) is not a profile. Choose one of: $(basename $(notdir $(wildcard astrolib/profiles/*.toml))))
 endif
 
-# Waiting threads spin for some microseconds and then sleep: to wake them at every operation cost a quarter
-# of a bfloat16 step, to let them spin on would cost whatever else runs on the machine, and `make -j`.
+# Waiting threads spin for some microseconds and then sleep: to wake them at every operation would cost a
+# training on a CPU, to let them spin on would cost whatever else runs on the machine, and `make -j`.
 export OMP_WAIT_POLICY ?= PASSIVE
 export GOMP_SPINCOUNT ?= 20000
 # The kernel `python3` of a notebook is that of PYTHON, whatever kernels the user has installed elsewhere.

@@ -10,7 +10,7 @@ from astrolib.bench.stage import Stage, Way
 from astrolib.data.batches import Batches
 from astrolib.data.shards import open_shards, write_shards
 from astrolib.data.streaming import StreamedBatches
-from astrolib.papers.barlow_networks import reconstruction_loss
+from astrolib.papers.astromae_networks import reconstruction_loss
 from astrolib.training.passes import seeded
 from astrolib.training.timing import Mode, Pass, library_pass
 

@@ -23,9 +23,8 @@ from astrolib.bench.machine import Machine
 from astrolib.bench.operations import operations, traffic
 from astrolib.bench.stage import LIBRARY, PLAIN, Stage, Way
 from astrolib.data.galaxies import GalaxySurvey
-from astrolib.models.redshift import RedshiftNet
 from astrolib.papers.astromae import Experiment
-from astrolib.papers.barlow_networks import reconstruction_loss
+from astrolib.papers.astromae_networks import reconstruction_loss, redshift_loss, redshift_net_of
 from astrolib.papers.galaxies import Galaxies
 from astrolib.training.optim import Optimization
 from astrolib.training.plain_loop import loader_of, plain_pass
@@ -104,21 +103,8 @@ class AstroMAE:
 
     def redshift_net(self) -> nn.Module:
         """pcm-AstroMAE with a frozen encoder, without the density that this project adds to the paper's."""
-        net, heads = self.settings.transformer, self.settings.heads
-        return RedshiftNet(
-            PCM,
-            img_size=self.settings.data.crop,
-            in_chans=len(BANDS),
-            patch_size=net.patch_size,
-            embed_dim=net.embed_dim,
-            depth=net.depth,
-            num_heads=net.num_heads,
-            head_dim=heads.head_dim,
-            fusion_dim=heads.fusion_dim,
-            magnitude_dim=heads.magnitude_dim,
-            n_magnitudes=len(BANDS),
-            frozen=True,
-        ).to(self.device)
+        net = redshift_net_of(self.settings, "pcm-AstroMAE", 0, len(BANDS), density=False)
+        return net.to(self.device)
 
     # ------------------------------------------------------------------------------------- pretraining
 
@@ -217,11 +203,6 @@ class AstroMAE:
     def recipe(self, settings: profiles.Pretraining | profiles.Finetuning) -> Optimization:
         """The profile's, with the batch that is measured."""
         return dataclasses.replace(Optimization.of(settings), batch_size=self.size.batch_size)
-
-
-def redshift_loss(model: nn.Module, batch: dict[str, Tensor], generator: torch.Generator):
-    """Mean squared error of z (Staylor et al. 2025, eq. 7), in the form that `fit` takes."""
-    return {"loss": F.mse_loss(model(batch["images"], batch["magnitudes"])["redshift"], batch["redshift"])}
 
 
 class Stamps(Dataset):

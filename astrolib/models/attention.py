@@ -11,10 +11,8 @@ FEW_TOKENS = 64
 def products_pay(x: Tensor, n_tokens: int) -> bool:
     """Whether plain products are the faster way for `n_tokens` tokens on the device of `x`.
 
-    PyTorch's CPU kernel works in blocks that the few patches of a stamp do not fill, and is slow in bfloat16
-    at any length: on two cores with bfloat16 instructions, forward and backward, products were 1.5 (5 and 17
-    tokens, single precision), 7 (17, bfloat16) and 1.7 to 2.8 times faster (200 tokens, bfloat16), but half
-    as fast for 200 tokens in single precision.
+    PyTorch's CPU kernel works in blocks that the few patches of a stamp do not fill, and it is slow in
+    bfloat16 at any length.
     """
     if x.device.type != "cpu":
         return False

@@ -66,8 +66,8 @@ class ProbSparseAttention(Attention):
     as (B, L, D) without moving the axis of the heads back: output position t holds head t * H // L only. The
     published weights were trained with this (AstroM3 card, section 5.1).
 
-    The sampled keys of each query are drawn anew in every call, in evaluation too, from PyTorch's CPU
-    generator, unless `table` (L, u) holds them.
+    The sampled keys of each query are drawn anew in every call, in evaluation too, where the tokens are (the
+    reference draws on the CPU and copies), unless `table` (L, u) holds them.
     """
 
     def __init__(self, d_model: int, n_heads: int):
@@ -75,9 +75,12 @@ class ProbSparseAttention(Attention):
         self.register_buffer("table", None, persistent=False)
 
     @staticmethod
-    def draw(length: int, generator: torch.Generator | None = None) -> Tensor:
-        """Sampled keys (L, u) of each query, with replacement; from a CPU generator."""
-        return torch.randint(length, (length, math.ceil(math.log(length))), generator=generator)
+    def draw(
+        length: int, generator: torch.Generator | None = None, device: torch.device | str = "cpu"
+    ) -> Tensor:
+        """Sampled keys (L, u) of each query, with replacement; the generator, if given, is of the device."""
+        size = (length, math.ceil(math.log(length)))
+        return torch.randint(length, size, generator=generator, device=device)
 
     @staticmethod
     def sampled_scores(q: Tensor, k: Tensor, table: Tensor) -> Tensor:
@@ -89,7 +92,7 @@ class ProbSparseAttention(Attention):
         """Tokens (B, L, D); `keys` is ignored."""
         q, k, v = self.heads(x)  # B, H, L, d
         length, width = q.shape[2:]
-        table = self.draw(length).to(x.device, non_blocking=True) if self.table is None else self.table
+        table = self.draw(length, device=x.device) if self.table is None else self.table
         with torch.no_grad():  # which queries are active has no gradient
             sampled = self.sampled_scores(q, k, table)
             stands_out = sampled.amax(-1) - sampled.sum(-1) / length  # B, H, L

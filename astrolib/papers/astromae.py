@@ -10,72 +10,27 @@ table of scores; every step is kept on disk and is made only once:
 """
 
 import dataclasses
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 import torch
-from torch import Tensor, nn
-from torch.nn import functional as F
+from torch import nn
 
 from astrolib import paths, profiles, surveys
 from astrolib.data.augment import centre_crop
 from astrolib.data.galaxies import GalaxySurvey
 from astrolib.evaluate.redshift import score
-from astrolib.models import encoders
-from astrolib.models.density import BinnedDensity
 from astrolib.models.distributed import global_batch_norm
 from astrolib.models.mae import MaskedAutoencoder
-from astrolib.models.masking import RandomMask
 from astrolib.models.redshift import RedshiftNet
+from astrolib.papers import astromae_networks as networks
+from astrolib.papers.astromae_networks import NETWORKS, NETWORKS_FULL_DATA
 from astrolib.papers.galaxies import BASELINES, Galaxies
 from astrolib.papers.workers import write_once
 from astrolib.report import results
 from astrolib.training.fit import fit
 from astrolib.training.optim import Optimization
 from astrolib.training.runs import Run
-
-
-@dataclass(frozen=True)
-class Network:
-    """A row of Table IV: which branches it has and how its transformer starts."""
-
-    name: str
-    encoder: str | None  # "plain", "pcm" or none at all
-    pretrained: bool
-    inception: bool
-    magnitudes: bool
-    panel: str  # of Figs 9 to 11
-
-    @property
-    def init(self) -> str:
-        """The paper's two groups of rows."""
-        return "fine-tuned" if self.pretrained else "from scratch"
-
-
-NETWORKS = {
-    network.name: network
-    for network in (
-        Network("from-scratch plain-ViT-magnitude", "plain", False, False, True, "10b"),
-        Network("from-scratch pcm-ViT-magnitude", "pcm", False, False, True, "10d"),
-        Network("Henghes et al.", None, False, True, True, "9f"),
-        Network("from-scratch plain-ViT", "plain", False, False, False, "9b"),
-        Network("from-scratch pcm-ViT", "pcm", False, False, False, "9d"),
-        Network("Inception-only", None, False, True, False, "9e"),
-        Network("plain-ViT-magnitude", "plain", True, False, True, "10a"),
-        Network("pcm-ViT-magnitude", "pcm", True, False, True, "10c"),
-        Network("plain-AstroMAE", "plain", True, True, True, "11a"),
-        Network("pcm-AstroMAE", "pcm", True, True, True, "11b"),
-        Network("plain-ViT", "plain", True, False, False, "9a"),
-        Network("pcm-ViT", "pcm", True, False, False, "9c"),
-        Network("plain-ViT-inception", "plain", True, True, False, "10e"),
-        Network("pcm-ViT-inception", "pcm", True, True, False, "10f"),
-    )
-}
-"""The fourteen networks of Table IV, in the order of its rows."""
-
-NETWORKS_FULL_DATA = ("Henghes et al.", "pcm-AstroMAE")
-"""The two networks of Table V."""
 
 
 class Experiment:
@@ -104,27 +59,7 @@ class Experiment:
 
     def autoencoder(self, block: str) -> MaskedAutoencoder:
         """An untrained masked autoencoder with "plain" or "pcm" encoder blocks (Table III)."""
-        sizes, pretraining = self.settings.transformer, self.settings.pretraining
-        with torch.random.fork_rng():
-            torch.manual_seed(self.settings.data.seed)
-            encoder = encoders.vit(
-                self.settings.data.crop,
-                in_chans=len(self.galaxies.survey.bands),
-                patch_size=sizes.patch_size,
-                embed_dim=sizes.embed_dim,
-                depth=sizes.depth,
-                num_heads=sizes.num_heads,
-                block=block,
-            )
-            model = MaskedAutoencoder(
-                encoder,
-                RandomMask(pretraining.mask_ratio),
-                decoder_embed_dim=sizes.decoder_embed_dim,
-                decoder_depth=sizes.decoder_depth,
-                decoder_num_heads=sizes.decoder_num_heads,
-                norm_pix_loss=pretraining.norm_pix_loss,
-            )
-        return global_batch_norm(model)
+        return networks.autoencoder_of(self.settings, block, len(self.galaxies.survey.bands))
 
     def pretraining_run(self, block: str) -> Run:
         """Where the pretrained autoencoder of this experiment is kept."""
@@ -144,7 +79,7 @@ class Experiment:
             self.pretraining_run(block),
             self.autoencoder(block),
             self.galaxies.batches("pretraining", pretraining.batch_size, training=True),
-            _reconstruction_loss,
+            networks.reconstruction_loss,
             Optimization.of(pretraining),
             validation=validation,
             keep="last",
@@ -198,26 +133,7 @@ class Experiment:
         return self.finetuning_run(name, seed).load_model(self._architecture(name, seed))
 
     def _architecture(self, name: str, seed: int) -> RedshiftNet:
-        row, sizes, heads = NETWORKS[name], self.settings.transformer, self.settings.heads
-        with torch.random.fork_rng():
-            torch.manual_seed(seed)
-            return RedshiftNet(
-                encoder=row.encoder,
-                inception=row.inception,
-                magnitudes=row.magnitudes,
-                img_size=self.settings.data.crop,
-                in_chans=len(self.galaxies.survey.bands),
-                patch_size=sizes.patch_size,
-                embed_dim=sizes.embed_dim,
-                depth=sizes.depth,
-                num_heads=sizes.num_heads,
-                head_dim=heads.head_dim,
-                fusion_dim=heads.fusion_dim,
-                magnitude_dim=heads.magnitude_dim,
-                n_magnitudes=len(self.galaxies.survey.bands),
-                frozen=row.pretrained,
-                density=BinnedDensity(heads.density_z_max, heads.density_bins, heads.density_dim),
-            )
+        return networks.redshift_net_of(self.settings, name, seed, len(self.galaxies.survey.bands))
 
     def finetuning_run(self, name: str, seed: int) -> Run:
         """Where one network of one seed is kept."""
@@ -245,7 +161,7 @@ class Experiment:
             run,
             self.network(name, seed),
             self.galaxies.batches("train", recipe.batch_size, training=True, noise_std=recipe.noise_std),
-            _redshift_loss,
+            networks.redshift_loss,
             Optimization.of(recipe),
             validation=self.galaxies.batches("validation", recipe.batch_size, training=False),
             keep="best",
@@ -344,15 +260,3 @@ class Experiment:
         settings = {part: dataclasses.asdict(getattr(self.settings, part)) for part in ("data", *parts)}
         settings |= {"experiment": self.number, "survey": self.galaxies.survey.fingerprint(), **extra}
         return Run(paths.runs(self.profile), f"astromae{self.number}-{name}", settings, code=code)
-
-
-def _reconstruction_loss(model: nn.Module, batch: dict[str, Tensor], generator: torch.Generator):
-    return {"loss": model(batch["images"], generator=generator)["loss"]}
-
-
-def _redshift_loss(model: nn.Module, batch: dict[str, Tensor], generator: torch.Generator):
-    """Mean squared error of z (Staylor et al. 2025, eq. 7); beside it the density's cross entropy."""
-    output = model(batch["images"], batch["magnitudes"])
-    mse = F.mse_loss(output["redshift"], batch["redshift"])
-    entropy = model.density_loss(output["density_logits"], batch["redshift"])
-    return {"loss": mse + entropy, "mse": mse, "cross_entropy": entropy}

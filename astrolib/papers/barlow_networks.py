@@ -158,10 +158,6 @@ def pair_loss(model: nn.Module, batch: dict[str, Tensor], generator: Generator) 
     return values
 
 
-def reconstruction_loss(model: nn.Module, batch: dict[str, Tensor], generator: Generator):
-    return {"loss": model(batch["images"], generator=generator)["loss"]}
-
-
 def class_loss(weight: Tensor) -> Callable[..., dict[str, Tensor]]:
     """Cross entropy in which every class counts the same, and the accuracy, each class the same, too."""
 

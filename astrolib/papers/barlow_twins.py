@@ -26,6 +26,7 @@ from astrolib.models.distributed import global_batch_norm
 from astrolib.models.image_classifier import ImageClassifier, PooledEncoder
 from astrolib.models.resnet import calibrate_batch_norm, small_resnet
 from astrolib.papers import barlow_networks as networks
+from astrolib.papers.astromae_networks import reconstruction_loss
 from astrolib.papers.barlow_networks import BARLOW, MAE, SIMCLR, UNTRAINED, Arm
 from astrolib.papers.images import Images, Views
 from astrolib.report import results
@@ -92,7 +93,7 @@ class Experiment:
         rows, shown = images.splits[arm.images], images.splits["validation"]
         if arm.method == MAE:
             batches = images.single(rows, recipe.batch_size, views=images.views.only("rotation", "flips"))
-            validation, loss = images.single(shown, 512), networks.reconstruction_loss
+            validation, loss = images.single(shown, 512), reconstruction_loss
         else:
             batches = images.pairs(rows, recipe.batch_size, views=self.views(arm))
             validation = images.pairs(shown, len(shown), views=self.views(arm), training=False)

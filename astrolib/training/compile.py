@@ -35,8 +35,8 @@ def compiled(model: nn.Module, device: torch.device) -> nn.Module:
 
     Notes
     -----
-    It takes up to a minute before the first step. On two CPU cores it gained 1 to 7 % for AstroMAE's
-    networks, where matrix products take most of the time in any case. On a GPU it was never run here.
+    It takes a minute or so before the first step; `python -m astrolib.bench` shows what it gains, on a CPU
+    with `ASTROLIB_COMPILE=1`. On a GPU it was never run here.
     """
     torch._dynamo.config.suppress_errors = True
     torch._inductor.config.fallback_random = True  # the same dropout and samples as without compilation

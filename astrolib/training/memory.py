@@ -15,9 +15,8 @@ def memory_kept() -> Iterator[None]:
     """Let the C library keep what is freed inside, for the next step, and hand it back at the end.
 
     On the CPU a step's activations are freed and allocated anew. What is handed back to the system in between
-    comes back as pages that must be cleared and mapped again, which took 4 to 10 % of a step of AstroMAE's
-    pretraining and 7 to 11 % of AstroM3's on two cores. Arrays above 32 MB are handed back all the same. Only
-    glibc (Linux) is told; elsewhere nothing happens.
+    comes back as pages that must be cleared and mapped again. Arrays above 32 MB are handed back all the
+    same. Only glibc (Linux) is told; elsewhere nothing happens.
     """
     libc = _glibc()
     if libc is None:
