@@ -1,8 +1,10 @@
 """The networks of AstroMAE, untrained, and their losses: what the rows of its tables stand for."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
+from timm.models.vision_transformer import VisionTransformer
 from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
@@ -10,9 +12,10 @@ from astrolib.models import encoders
 from astrolib.models.density import BinnedDensity
 from astrolib.models.distributed import global_batch_norm
 from astrolib.models.mae import MaskedAutoencoder
-from astrolib.models.masking import RandomMask
+from astrolib.models.masking import Mask, RandomMask
 from astrolib.models.redshift import RedshiftNet
 from astrolib.profiles import AstroMAE as Settings
+from astrolib.profiles import Pretraining, Transformer
 
 
 @dataclass(frozen=True)
@@ -57,29 +60,40 @@ NETWORKS_FULL_DATA = ("Henghes et al.", "pcm-AstroMAE")
 """The two networks of Table V."""
 
 
+def vit_of(sizes: Transformer, crop: int, n_bands: int, block: str = "plain") -> VisionTransformer:
+    """A transformer with "plain" or "pcm" blocks; every paper's is made here."""
+    return encoders.vit(
+        crop,
+        in_chans=n_bands,
+        patch_size=sizes.patch_size,
+        embed_dim=sizes.embed_dim,
+        depth=sizes.depth,
+        num_heads=sizes.num_heads,
+        block=block,
+    )
+
+
+def masked(
+    encoder: VisionTransformer, masking: Callable[..., Mask], sizes: Transformer, recipe: Pretraining
+) -> MaskedAutoencoder:
+    """The autoencoder that pretrains a transformer."""
+    return MaskedAutoencoder(
+        encoder,
+        masking,
+        decoder_embed_dim=sizes.decoder_embed_dim,
+        decoder_depth=sizes.decoder_depth,
+        decoder_num_heads=sizes.decoder_num_heads,
+        norm_pix_loss=recipe.norm_pix_loss,
+    )
+
+
 def autoencoder_of(settings: Settings, block: str, n_bands: int) -> MaskedAutoencoder:
     """A masked autoencoder with "plain" or "pcm" encoder blocks (Table III)."""
-    sizes, pretraining = settings.transformer, settings.pretraining
+    sizes, recipe = settings.transformer, settings.pretraining
     with torch.random.fork_rng():
         torch.manual_seed(settings.data.seed)
-        encoder = encoders.vit(
-            settings.data.crop,
-            in_chans=n_bands,
-            patch_size=sizes.patch_size,
-            embed_dim=sizes.embed_dim,
-            depth=sizes.depth,
-            num_heads=sizes.num_heads,
-            block=block,
-        )
-        model = MaskedAutoencoder(
-            encoder,
-            RandomMask(pretraining.mask_ratio),
-            decoder_embed_dim=sizes.decoder_embed_dim,
-            decoder_depth=sizes.decoder_depth,
-            decoder_num_heads=sizes.decoder_num_heads,
-            norm_pix_loss=pretraining.norm_pix_loss,
-        )
-    return global_batch_norm(model)
+        encoder = vit_of(sizes, settings.data.crop, n_bands, block)
+        return global_batch_norm(masked(encoder, RandomMask(recipe.mask_ratio), sizes, recipe))
 
 
 def redshift_net_of(

@@ -8,13 +8,12 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
-from astrolib.models import encoders
 from astrolib.models.barlow_twins import BarlowTwins
 from astrolib.models.distributed import gather_all, global_batch_norm
-from astrolib.models.mae import MaskedAutoencoder
 from astrolib.models.masking import RandomMask
 from astrolib.models.resnet import small_resnet
 from astrolib.models.simclr import SimCLR
+from astrolib.papers.astromae_networks import masked, vit_of
 from astrolib.profiles import BarlowTwins as Settings
 from astrolib.profiles import Pretraining, TwoViews
 
@@ -68,19 +67,12 @@ def sizes(settings: Settings, encoder: str) -> object:
 
 def encoder_of(settings: Settings, name: str, channels: int, seed: int) -> nn.Module:
     """An untrained encoder for images of some channels: "resnet", or "vit", the transformer of AstroMAE."""
-    convnet, transformer = settings.convnet, settings.transformer
+    convnet = settings.convnet
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         if name == "resnet":
             return small_resnet(channels, convnet.channels, convnet.stem, convnet.max_pool)
-        return encoders.vit(
-            settings.data.crop,
-            in_chans=channels,
-            patch_size=transformer.patch_size,
-            embed_dim=transformer.embed_dim,
-            depth=transformer.depth,
-            num_heads=transformer.num_heads,
-        )
+        return vit_of(settings.transformer, settings.data.crop, channels)
 
 
 def recipe(settings: Settings, arm: Arm) -> TwoViews | Pretraining:
@@ -116,18 +108,11 @@ def model_of(settings: Settings, arm: Arm, channels: int) -> nn.Module:
     Its batch normalisation sees the batch of all processes, where there are several.
     """
     encoder, wanted = encoder_of(settings, arm.encoder, channels, arm.seed), recipe(settings, arm)
-    decoder, width = settings.transformer, n_features(settings, arm.encoder)
+    width = n_features(settings, arm.encoder)
     with torch.random.fork_rng():
         torch.manual_seed(arm.seed)
         if arm.method == MAE:
-            return MaskedAutoencoder(
-                encoder,
-                RandomMask(wanted.mask_ratio),
-                decoder_embed_dim=decoder.decoder_embed_dim,
-                decoder_depth=decoder.decoder_depth,
-                decoder_num_heads=decoder.decoder_num_heads,
-                norm_pix_loss=wanted.norm_pix_loss,
-            )
+            return masked(encoder, RandomMask(wanted.mask_ratio), settings.transformer, wanted)
         if arm.method == SIMCLR:
             return global_batch_norm(SimCLR(encoder, width, wanted.width))
         twins = BarlowTwins(

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import torch
 from torch import Generator, Tensor, nn
 
-from astrolib.models import encoders, masking, occupancy
-from astrolib.models.mae import MaskedAutoencoder
+from astrolib.models import masking, occupancy
+from astrolib.papers.astromae_networks import masked, vit_of
 from astrolib.papers.radial_images import OBSERVED
 from astrolib.profiles import Radial as Settings
 
@@ -67,22 +67,8 @@ def model_of(settings: Settings, arm: Arm, channels: int) -> nn.Module:
         torch.manual_seed(arm.seed)
         if arm.network == OCCUPANCY:
             return occupancy.OccupancyNet(channels, settings.channels, flux=arm.loss == "flux")
-        encoder = encoders.vit(
-            settings.data.crop,
-            in_chans=channels,
-            patch_size=sizes.patch_size,
-            embed_dim=sizes.embed_dim,
-            depth=sizes.depth,
-            num_heads=sizes.num_heads,
-        )
-        return MaskedAutoencoder(
-            encoder,
-            masking_of(settings, arm),
-            decoder_embed_dim=sizes.decoder_embed_dim,
-            decoder_depth=sizes.decoder_depth,
-            decoder_num_heads=sizes.decoder_num_heads,
-            norm_pix_loss=settings.pretraining.norm_pix_loss,
-        )
+        encoder = vit_of(sizes, settings.data.crop, channels)
+        return masked(encoder, masking_of(settings, arm), sizes, settings.pretraining)
 
 
 def in_patches(settings: Settings, batch: dict[str, Tensor]) -> dict[str, Tensor]:
