@@ -1,16 +1,13 @@
-"""Catalogues predicted in child processes for test_inference.py: killed, or as ranks. A script: FOLDER.
-
-One interpreter imports torch and forks for every attempt, which is much faster than an interpreter each.
-"""
+"""Catalogues predicted in child processes for test_inference.py: killed, or as ranks. A script: FOLDER."""
 
 import os
 import signal
-import socket
 import sys
 from pathlib import Path
 
 import numpy as np
 import torch
+from processes import fork, status, suicide, two_ranks
 
 from astrolib.catalogue import outputs
 from astrolib.catalogue.inference import predict_catalogue
@@ -43,28 +40,6 @@ def predict(folder: Path, out: Path, predict=linear):
     """The catalogue `out` of the survey in `folder`."""
     options = {"settings": SETTINGS, "inputs": ["images"], "fabric": make_fabric("cpu"), "progress": False}
     return predict_catalogue(open_shards(folder / "survey"), predict, out, batch_size=16, **options)
-
-
-def fork(task, *arguments, **environment) -> int:
-    """Process id of a child that does the task."""
-    pid = os.fork()
-    if pid == 0:
-        os.environ |= environment
-        try:
-            task(*arguments)
-        except BaseException as error:
-            print(f"{type(error).__name__}: {error}", file=sys.stderr, flush=True)
-            os._exit(1)
-        os._exit(0)
-    return pid
-
-
-def status(pid: int) -> int:
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-
-
-def suicide() -> None:
-    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def killed_at_batch(folder: Path, count: int) -> None:
@@ -118,22 +93,15 @@ def kill(folder: Path) -> None:
     assert status(fork(predict, folder, folder / "killed")) == 0
 
 
-def two_ranks(folder: Path, out: str, predicts=(linear, linear)) -> list[int]:
+def predict_as_ranks(folder: Path, out: str, predicts=(linear, linear)) -> list[int]:
     """Exit codes of the two processes."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    common = {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "TORCHELASTIC_RUN_ID": "test", "GROUP_RANK": "0"}
-    common |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "GLOO_SOCKET_IFNAME": "lo"}
-    pids = [
-        fork(predict, folder, folder / out, predicts[rank], RANK=str(rank), LOCAL_RANK=str(rank), **common)
-        for rank in (0, 1)
-    ]
+    ranks = zip(predicts, two_ranks(), strict=True)
+    pids = [fork(predict, folder, folder / out, function, **rank) for function, rank in ranks]
     return [status(pid) for pid in pids]
 
 
 def dying_rank(folder: Path) -> None:
-    rank_0, rank_1 = two_ranks(folder, "bereaved", (linear, lambda batch: suicide()))
+    rank_0, rank_1 = predict_as_ranks(folder, "bereaved", (linear, lambda batch: suicide()))
     assert rank_1 == -signal.SIGKILL and rank_0 == 1
     assert not (folder / "bereaved" / "catalogue.json").exists()
     assert status(fork(predict, folder, folder / "bereaved")) == 0
@@ -145,5 +113,5 @@ if __name__ == "__main__":
     make_survey(home / "survey")
     assert status(fork(predict, home, home / "whole")) == 0
     kill(home)
-    assert two_ranks(home, "ranks") == [0, 0]
+    assert predict_as_ranks(home, "ranks") == [0, 0]
     dying_rank(home)

@@ -1,14 +1,13 @@
 """Every row once, in its place, whatever happens on the way."""
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from processes import run_script
 
 from astrolib.catalogue.inference import predict_catalogue
 from astrolib.catalogue.outputs import CatalogueError
@@ -22,14 +21,7 @@ SETTINGS = {"weights": "none"}
 def home(tmp_path_factory):
     """Catalogues of one survey: predicted at once, killed, by two ranks, and by one that outlived another."""
     folder = tmp_path_factory.mktemp("children")
-    done = subprocess.run(
-        [sys.executable, str(Path(__file__).with_name("children.py")), str(folder)],
-        capture_output=True,
-        text=True,
-        timeout=100,
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
-    )
-    assert done.returncode == 0, done.stderr
+    run_script(Path(__file__).with_name("children.py"), folder)
     return folder
 
 

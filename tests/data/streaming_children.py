@@ -1,17 +1,17 @@
 """Work with a survey of 12 GB under a limit of 4 GB, for test_streaming.py. A script: FOLDER.
 
-One interpreter imports torch and forks for each task. The limit is RLIMIT_DATA, memory of the process's own:
-read-only maps of files do not count, as the kernel may drop their pages at any time.
+The limit is RLIMIT_DATA, memory of the process's own: read-only maps of files do not count, as the kernel may
+drop their pages at any time.
 """
 
 import json
-import os
 import resource
 import sys
 from pathlib import Path
 
 import numpy as np
 import torch
+from processes import fork, status
 from torch import nn
 
 from astrolib.data.batches import Batches
@@ -76,23 +76,13 @@ def load_all(folder: Path) -> None:
 
 
 def limited(task, folder: Path) -> None:
-    pid = os.fork()
-    if pid == 0:
-        try:
-            resource.setrlimit(resource.RLIMIT_DATA, (LIMIT, LIMIT))
-            task(folder)
-            sys.stdout.flush()
-        except BaseException as error:
-            print(f"{type(error).__name__}: {error}", file=sys.stderr, flush=True)
-            os._exit(1)
-        os._exit(0)
-    if status := os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]):
-        sys.exit(f"{task.__name__} ended with {status}.")
+    resource.setrlimit(resource.RLIMIT_DATA, (LIMIT, LIMIT))
+    task(folder)
 
 
 if __name__ == "__main__":
     torch.set_num_threads(2)
     place = Path(sys.argv[1])
     make_sparse(place / "survey")
-    limited(load_all, place)
-    limited(train_streamed, place)
+    for each in (load_all, train_streamed):
+        assert status(fork(limited, each, place)) == 0, each.__name__

@@ -1,7 +1,6 @@
 import json
 import os
 import shutil
-import subprocess
 import sys
 import threading
 from pathlib import Path
@@ -9,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from processes import run_script
 from safetensors.torch import load_file
 from torch import nn
 from torch.nn import functional as F
@@ -299,12 +299,9 @@ def test_on_a_gpu_the_batches_are_those_of_the_cpu(tmp_path, block_rows):
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux holds a process to RLIMIT_DATA")
 def test_12_gb_are_trained_on_within_4_gb(tmp_path):
     script = Path(__file__).with_name("streaming_children.py")
-    command = [sys.executable, str(script), str(tmp_path)]
-    environment = os.environ | {"OMP_NUM_THREADS": "2", "OMP_WAIT_POLICY": "PASSIVE"}
+    environment = {"OMP_NUM_THREADS": "2", "OMP_WAIT_POLICY": "PASSIVE"}
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=300, env=environment)
-        assert done.returncode == 0, done.stderr
-        at_once, streamed = done.stdout.splitlines()
+        at_once, streamed = run_script(script, tmp_path, timeout=300, **environment).splitlines()
         stored = sum(path.stat().st_size for path in (tmp_path / "survey").glob("*/images.npy"))
     finally:
         shutil.rmtree(tmp_path / "survey")  # and with it 12 GB of the machine's cache

@@ -1,15 +1,12 @@
-"""Losses and gradients of twin networks in several gloo processes, for test_distributed.py. A script: FOLDER.
+"""Losses and gradients of twin networks in several processes, for test_distributed.py. A script: FOLDER."""
 
-One interpreter imports torch and forks for every process, which is much faster than an interpreter each.
-"""
-
-import os
 import sys
 from pathlib import Path
 
 import torch
+from processes import keep, work_in_worlds
 from torch import Tensor, nn
-from torch.distributed import all_reduce, destroy_process_group, init_process_group
+from torch.distributed import all_reduce
 from torch.nn.parallel import DistributedDataParallel
 
 from astrolib.models import barlow_twins
@@ -85,9 +82,7 @@ def sums(rank: int) -> dict[str, Tensor]:
     }
 
 
-def work(folder: Path, rank: int, world: int) -> None:
-    init_process_group("gloo", init_method=f"file://{folder}/meet-{world}", rank=rank, world_size=world)
-
+def work(rank: int, world: int) -> dict:
     def shared(case: str, n: int, convert=global_batch_norm) -> dict:
         model = DistributedDataParallel(convert(network(case)))
         return step(model, *(view[rank::world] for view in views(n)))
@@ -97,29 +92,12 @@ def work(folder: Path, rank: int, world: int) -> None:
     barlow_twins.sum_all = plain_sum  # the matrix only: statistics go on as they were
     found["plain sum"] = shared("both", 15)
     found["sums"] = sums(rank)
-    torch.save(found, folder / f"{world}-{rank}.pt")
-    destroy_process_group()
-
-
-def fork(*arguments) -> int:
-    """Process id of a child that does its part of the work."""
-    pid = os.fork()
-    if pid == 0:
-        try:
-            work(*arguments)
-        except BaseException as error:
-            print(f"{type(error).__name__}: {error}", file=sys.stderr, flush=True)
-            os._exit(1)
-        os._exit(0)
-    return pid
+    return found
 
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    os.environ["GLOO_SOCKET_IFNAME"] = "lo"
     folder = Path(sys.argv[1])
-    for world in RUNS:
-        pids = [fork(folder, rank, world) for rank in range(world)]
-        assert [os.waitpid(pid, 0)[1] for pid in pids] == [0] * world, world
+    work_in_worlds(work, folder, RUNS)
     alone = {(case, n): step(network(case), *views(n)) for case, n in RUNS[2]}
-    torch.save(alone, folder / "1-0.pt")
+    keep(alone, folder, rank=0, world=1)

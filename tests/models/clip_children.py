@@ -1,15 +1,11 @@
-"""CLIP in several gloo processes, for test_multimodal_distributed.py. A script: FOLDER.
+"""CLIP in several gloo processes, for test_multimodal_distributed.py. A script: FOLDER."""
 
-One interpreter imports torch and forks for every process, which is much faster than an interpreter each.
-"""
-
-import os
 import sys
 from pathlib import Path
 
 import torch
+from processes import keep, work_in_worlds
 from torch import Tensor, nn
-from torch.distributed import destroy_process_group, init_process_group
 from torch.nn.parallel import DistributedDataParallel
 
 from astrolib.models import multimodal
@@ -64,9 +60,7 @@ def plain_gather(tensor: Tensor) -> Tensor:
     return torch.cat([whole[:start], tensor, whole[start + len(tensor) :]])
 
 
-def work(folder: Path, rank: int, world: int) -> None:
-    init_process_group("gloo", init_method=f"file://{folder}/meet-{world}", rank=rank, world_size=world)
-
+def work(rank: int, world: int) -> dict:
     def shared(n_stars: int, absent: bool) -> dict:
         model = DistributedDataParallel(network())
         return step(model, *share(*stars(n_stars, absent), rank, world))
@@ -74,28 +68,11 @@ def work(folder: Path, rank: int, world: int) -> None:
     found = {case: shared(*case) for case in CASES}
     multimodal.gather_all = plain_gather
     found["plain gather"] = shared(12, False)
-    torch.save(found, folder / f"{world}-{rank}.pt")
-    destroy_process_group()
-
-
-def fork(*arguments) -> int:
-    """Process id of a child that does its part of the work."""
-    pid = os.fork()
-    if pid == 0:
-        try:
-            work(*arguments)
-        except BaseException as error:
-            print(f"{type(error).__name__}: {error}", file=sys.stderr, flush=True)
-            os._exit(1)
-        os._exit(0)
-    return pid
+    return found
 
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    os.environ["GLOO_SOCKET_IFNAME"] = "lo"
     folder = Path(sys.argv[1])
-    for world in WORLDS:
-        pids = [fork(folder, rank, world) for rank in range(world)]
-        assert [os.waitpid(pid, 0)[1] for pid in pids] == [0] * world, world
-    torch.save({case: step(network(), *stars(*case)) for case in CASES}, folder / "1-0.pt")
+    work_in_worlds(work, folder, WORLDS)
+    keep({case: step(network(), *stars(*case)) for case in CASES}, folder, rank=0, world=1)

@@ -1,10 +1,8 @@
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
+from processes import found_in_worlds
 from torch import nn
 from torch.testing import assert_close
 
@@ -81,14 +79,8 @@ def test_batch_norm_of_single_numbers_is_refused():
 @pytest.fixture(scope="module")
 def found(tmp_path_factory):
     """What one process, two and four found: (world, rank) -> case -> values, gradients, buffers."""
-    folder = tmp_path_factory.mktemp("ranks")
-    command = [sys.executable, str(Path(__file__).with_name("children.py")), str(folder)]
-    done = subprocess.run(
-        command, capture_output=True, text=True, timeout=100, env=os.environ | {"OMP_NUM_THREADS": "1"}
-    )
-    assert done.returncode == 0, done.stderr
-    names = [(1, 0)] + [(world, rank) for world in WORLDS for rank in range(world)]
-    return {name: torch.load(folder / "{}-{}.pt".format(*name), weights_only=True) for name in names}
+    script, folder = Path(__file__).with_name("children.py"), tmp_path_factory.mktemp("ranks")
+    return found_in_worlds(script, folder, WORLDS)
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,7 @@
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-import torch
+from processes import found_in_worlds
 from torch.testing import assert_close
 
 WORLDS = (2, 3)
@@ -14,14 +11,8 @@ CASES = [(n_stars, absent) for n_stars in (12, 11) for absent in (False, True)]
 @pytest.fixture(scope="module")
 def found(tmp_path_factory):
     """What one process, two and three found: (world, rank) -> (stars, absent) -> values, gradients."""
-    folder = tmp_path_factory.mktemp("ranks")
-    command = [sys.executable, str(Path(__file__).with_name("clip_children.py")), str(folder)]
-    done = subprocess.run(
-        command, capture_output=True, text=True, timeout=100, env=os.environ | {"OMP_NUM_THREADS": "1"}
-    )
-    assert done.returncode == 0, done.stderr
-    names = [(1, 0)] + [(world, rank) for world in WORLDS for rank in range(world)]
-    return {name: torch.load(folder / "{}-{}.pt".format(*name), weights_only=True) for name in names}
+    script, folder = Path(__file__).with_name("clip_children.py"), tmp_path_factory.mktemp("ranks")
+    return found_in_worlds(script, folder, WORLDS)
 
 
 @pytest.mark.parametrize("world", WORLDS)

@@ -1,15 +1,12 @@
-"""Trainings in child processes for test_fit.py: killed, side by side, or as ranks. A script: WHAT FOLDER.
-
-One interpreter imports torch and forks for every training, which is much faster than an interpreter each.
-"""
+"""Trainings in child processes for test_fit.py: killed, side by side, or as ranks. A script: WHAT FOLDER."""
 
 import os
 import signal
-import socket
 import sys
 from pathlib import Path
 
 import torch
+from processes import fork, status, suicide, two_ranks
 from torch import nn
 from torch.nn import functional as F
 
@@ -55,29 +52,6 @@ def train(root: Path, loss=squared_error, optimization=OPTIMIZATION) -> None:
     run = Run(root, "small", {"optimization": optimization})
     options = {"validation": validation, "keep": "best", "seed": 3, "progress": False, "save_every": 0.0}
     fit(run, network(), training, loss, optimization, fabric=make_fabric("cpu"), **options)
-
-
-def fork(task, *arguments, **environment) -> int:
-    """Process id of a child that does the task."""
-    pid = os.fork()
-    if pid == 0:
-        os.environ |= environment
-        try:
-            torch.manual_seed(0)
-            task(*arguments)
-        except BaseException as error:
-            print(f"{type(error).__name__}: {error}", file=sys.stderr, flush=True)
-            os._exit(1)
-        os._exit(0)
-    return pid
-
-
-def status(pid: int) -> int:
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-
-
-def suicide(*_):
-    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def killed_at_step(root: Path, step: int, optimization=OPTIMIZATION) -> None:
@@ -150,12 +124,7 @@ def train_linear(root: Path) -> None:
 
 def ranks(folder: Path) -> None:
     assert status(fork(train_linear, folder / "one")) == 0
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    common = {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "TORCHELASTIC_RUN_ID": "test", "GROUP_RANK": "0"}
-    common |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "GLOO_SOCKET_IFNAME": "lo"}
-    pids = [fork(train_linear, folder / "two", RANK=r, LOCAL_RANK=r, **common) for r in "01"]
+    pids = [fork(train_linear, folder / "two", **rank) for rank in two_ranks()]
     assert [status(pid) for pid in pids] == [0, 0]
 
 

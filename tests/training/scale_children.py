@@ -7,10 +7,12 @@ import json
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import torch
+from processes import suicide
 from torch import Tensor, nn
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
@@ -96,7 +98,7 @@ def train(root: Path, case: str, killed: tuple[int, int] | None = None) -> None:
     def watched(model: nn.Module, batch: dict[str, Tensor], generator: torch.Generator) -> dict[str, Tensor]:
         if model.training:
             if killed == (fabric.global_rank, len(rows)):
-                os.kill(os.getpid(), signal.SIGKILL)
+                suicide()
             rows.append(batch["index"].tolist())
         return loss(model, batch, generator)
 
@@ -133,7 +135,14 @@ def train_killed(root: Path, killed: tuple[int, int] | None) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # a fork has the agent's handler, torchrun's processes not
     root.mkdir(exist_ok=True)
     (root / f"pid-{os.environ['RANK']}").write_text(str(os.getpid()))
-    train(root, "clip", killed)
+    try:
+        train(root, "clip", killed)
+    except RuntimeError:
+        # The closed connection may end the survivor before the agent sees the death, and of processes that
+        # the agent forks it names only the first failure that it sees: the survivor leaves that to the other.
+        if killed and os.environ["RANK"] != str(killed[0]):
+            time.sleep(20)
+        raise
 
 
 # ---------------------------------------------------------------- processes

@@ -1,13 +1,11 @@
 import json
-import os
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pandas as pd
 import pytest
 import torch
+from processes import run_script
 from safetensors.torch import load_file
 from torch import nn
 from torch.nn import functional as F
@@ -23,13 +21,7 @@ OPTIMIZATION = Optimization(3, 8, 0.05)
 
 
 def children(what: str, folder: Path) -> str:
-    script = Path(__file__).with_name("children.py")
-    command = [sys.executable, str(script), what, str(folder)]
-    done = subprocess.run(
-        command, capture_output=True, text=True, timeout=100, env=os.environ | {"OMP_NUM_THREADS": "1"}
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    return run_script(Path(__file__).with_name("children.py"), what, folder)
 
 
 def line(n=20) -> dict[str, torch.Tensor]:
