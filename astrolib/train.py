@@ -87,7 +87,7 @@ def astrom3_classify(
     experiment = _stars(profile, survey)
     known = (astrom3.ALL, *experiment.names)
     if unknown := set(modality) - set(known):
-        raise ValueError(f"--modality {', '.join(unknown)}: this survey has {', '.join(known)}.")
+        raise ValueError(f"--modality {', '.join(sorted(unknown))}: this survey has {', '.join(known)}.")
     for share in fraction or experiment.settings.fractions:
         for name in modality or known:
             for start in way:

@@ -45,8 +45,9 @@ def test_unknown_names_are_refused_with_those_there_are(arguments, message, caps
             ["astrom3-classify", "--modality", "radio"],
             "--modality radio: this survey has all, photometry, spectra",
         ),
+        (["astrom3-classify", "--modality", *"dcba"], "--modality a, b, c, d: this survey has all"),
     ],
-    ids=["profile", "encoder", "survey", "modality"],
+    ids=["profile", "encoder", "survey", "modality", "modalities"],
 )
 def test_what_cannot_be_trained_is_said_in_a_line(arguments, message, capsys):
     profile = [] if "--profile" in arguments else ["--profile", "smallest"]

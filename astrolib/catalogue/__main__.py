@@ -15,6 +15,7 @@ from astrolib.catalogue.inference import predict_catalogue
 from astrolib.catalogue.outputs import CatalogueError, CatalogueFolder
 from astrolib.catalogue.redshifts import INPUTS, PRECISIONS, RedshiftPredictor, survey_shards
 from astrolib.data.galaxies import SurveyError
+from astrolib.data.manifest import FetchError
 from astrolib.data.shards import ShardError, open_shards
 from astrolib.papers.astromae import NETWORKS, Experiment
 from astrolib.training.fabric import make_fabric
@@ -59,7 +60,7 @@ def predict(options: argparse.Namespace) -> None:
     print(f"{summary['n_objects']:,} objects in {summary['n_shards']} files: {folder.tables}")
     if summary["n_bad"]:
         counts = folder.bad_rows()["shard"].value_counts().sort_index()
-        listed = ", ".join(f"{shard:05d}: {count}" for shard, count in counts.items())
+        listed = ", ".join(f"{shard}: {count}" for shard, count in counts.items())
         print(
             f"{summary['n_bad']:,} of them have no finite prediction (by shard: {listed}). They are in the "
             f"catalogue all the same; {options.out / 'bad_rows.csv'} names them and the reasons."
@@ -103,7 +104,7 @@ def main(arguments: list[str] | None = None) -> int:
             f"{error}\nRun the same command again with a smaller --batch-size: it goes on.", file=sys.stderr
         )
         return 1
-    except (CatalogueError, ShardError, SurveyError, RunError, profiles.ProfileError) as error:
+    except (CatalogueError, ShardError, SurveyError, FetchError, RunError, profiles.ProfileError) as error:
         print(error, file=sys.stderr)
         return 1
     return 0

@@ -15,13 +15,13 @@ from torch import Tensor
 from tqdm import tqdm
 
 from astrolib.catalogue.outputs import CatalogueError, CatalogueFolder
-from astrolib.data.batches import Batch
+from astrolib.data.batches import Batch, widened
+from astrolib.data.blocks import Kinds
 from astrolib.data.shards import Shards
 from astrolib.data.streaming import read_ahead
 from astrolib.training.fabric import Fabric, make_fabric
 
 Predict = Callable[[Batch], Mapping[str, Tensor]]
-Kind = tuple[np.dtype, tuple[int, ...]]  # of an array: dtype and shape of a row
 
 UNDER_WAY = 3  # batches: one is being read, one copied to the device, one computed
 WAITING_TO_BE_WRITTEN = 2  # shards: a slow disk must hold back the network, not fill the memory
@@ -96,6 +96,8 @@ def predict_catalogue(
         missing = fabric.broadcast(folder.missing() if first else None)
         if not first:
             held.enter_context(folder.held(rank))
+        if first and missing:
+            folder.reopen()
         if first and progress and len(missing) < len(shards):
             print(f"{len(shards) - len(missing)} of {len(shards)} shards are there already.", flush=True)
         mine = missing[rank :: fabric.world_size]
@@ -124,7 +126,7 @@ class _Part(NamedTuple):
 class _Slot:
     """Room for one batch, on the host and on the device, used again and again."""
 
-    def __init__(self, kinds: Mapping[str, Kind], size: int, device: torch.device):
+    def __init__(self, kinds: Kinds, size: int, device: torch.device):
         host = {
             name: torch.from_numpy(np.empty((size, *shape), dtype)) for name, (dtype, shape) in kinds.items()
         }
@@ -148,8 +150,7 @@ class _Slot:
                 for name, values in self.device.items():
                     values[:n].copy_(self.host[name][:n], non_blocking=True)
             torch.cuda.current_stream().wait_stream(copies)
-        batch = {name: values[:n] for name, values in self.device.items()}
-        return {name: v.float() if v.dtype == torch.float16 else v for name, v in batch.items()}
+        return widened({name: values[:n] for name, values in self.device.items()})
 
 
 def _read(item: tuple[_Slot, _Part]) -> tuple[_Slot, _Part]:

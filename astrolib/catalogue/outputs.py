@@ -11,6 +11,7 @@ import filelock
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from astrolib.data.shards import Shards
@@ -54,7 +55,8 @@ class CatalogueFolder:
     Raises
     ------
     CatalogueError
-        If the survey has no such arrays.
+        If the survey has no such arrays, columns would have the name of one of the catalogue's own, or the
+        folder cannot be made.
     """
 
     def __init__(
@@ -67,15 +69,23 @@ class CatalogueFolder:
         inputs: Sequence[str] = (),
     ):
         self.folder, self.shards = Path(folder), shards
-        self.columns, self.inputs = tuple(columns), tuple(inputs)
+        self.columns, self.inputs = tuple(dict.fromkeys(columns)), tuple(inputs)  # each once
         unknown = sorted({*columns, *inputs} - set(shards.names))
         if unknown:
             raise CatalogueError(
                 f"The survey {shards.folder} has no array {', '.join(unknown)}; it has "
                 f"{', '.join(shards.names)}. Ask for others, or write the survey again with those."
             )
+        if taken := sorted({*OWN_COLUMNS} & {*columns}):
+            raise CatalogueError(
+                f"Every catalogue has columns {', '.join(OWN_COLUMNS)} of its own: leave "
+                f"{' and '.join(taken)} out of those to carry over, or rename them in the survey."
+            )
         self._settings = dict(settings)
-        self.tables.mkdir(parents=True, exist_ok=True)
+        try:
+            self.tables.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise CatalogueError(f"{self.tables} cannot be made ({error}): choose another folder.") from None
 
     @cached_property
     def settings(self) -> dict[str, Any]:
@@ -137,6 +147,10 @@ class CatalogueFolder:
             self._check(path, expected.get(path))
         return [i for path, i in expected.items() if not path.exists()]
 
+    def reopen(self) -> None:
+        """Take ``catalogue.json`` away: the catalogue is not whole until `finish`."""
+        (self.folder / "catalogue.json").unlink(missing_ok=True)
+
     def write(self, i: int, arrays: Mapping[str, np.ndarray], predictions: Mapping[str, np.ndarray]) -> None:
         """The file of shard `i` from its `arrays` and from what was predicted for it, (rows, ...) each."""
         taken = sorted({*OWN_COLUMNS, *self.columns} & set(predictions))
@@ -168,8 +182,11 @@ class CatalogueFolder:
                 f"{self.folder} has no predictions yet for {len(missing)} of {len(self.shards)} shards, the "
                 f"first is {missing[0]:05d}: a process ended early. Run the same command again."
             )
-        bad = [self._bad_rows(i) for i in range(len(self.shards))]
-        bad = pd.concat(bad, ignore_index=True)
+        names, faulty = ["row", *self.columns, "fault"], pc.field("fault").is_valid()
+        tables = [self.path(i) for i in range(len(self.shards))]
+        bad = pq.read_table(tables, columns=names, filters=faulty).to_pandas()
+        shard = np.searchsorted(self.shards.bounds, bad["row"], side="right") - 1
+        bad.insert(0, "shard", [f"{i:05d}" for i in shard])
         write_aside(self.folder / "bad_rows.csv", lambda path: bad.to_csv(path, index=False))
         counts = {"n_objects": self.shards.n_objects, "n_shards": len(self.shards), "n_bad": len(bad)}
         words = {"source": self.source, "n_seeds": 1, **counts}
@@ -182,14 +199,7 @@ class CatalogueFolder:
 
     def bad_rows(self) -> pd.DataFrame:
         """Columns shard, row, those carried over, and fault, of all rows without a finite prediction."""
-        return pd.read_csv(self.folder / "bad_rows.csv")
-
-    def _bad_rows(self, i: int) -> pd.DataFrame:
-        names = ["row", *self.columns, "fault"]
-        fault = pq.read_table(self.path(i), columns=["fault"])["fault"]
-        table = pq.read_table(self.path(i), columns=names) if fault.null_count < len(fault) else None
-        table = pd.DataFrame(columns=names) if table is None else table.filter(fault.is_valid()).to_pandas()
-        return table.assign(shard=f"{i:05d}")[["shard", *names]]
+        return pd.read_csv(self.folder / "bad_rows.csv", dtype={"shard": str})
 
     def _faults(
         self, arrays: Mapping[str, np.ndarray], predictions: Mapping[str, np.ndarray]

@@ -86,8 +86,8 @@ def survey_shards(
 class RedshiftPredictor:
     """A trained network with the preparation of its input, as `predict_catalogue` calls it.
 
-    Pixels and magnitudes are cropped, scaled and standardised as for the test set in
-    `papers.galaxies.Galaxies.batches`. The predictions are `prediction` (B,), the redshift, and, if asked
+    Pixels and magnitudes, in whatever numbers the survey has them, are prepared as for the test set, see
+    `papers.galaxies.Galaxies.prepared`. The predictions are `prediction` (B,), the redshift, and, if asked
     for, `density` (B, K), the probability of each of the network's redshift bins.
 
     Parameters
@@ -180,11 +180,8 @@ class RedshiftPredictor:
 
     def __call__(self, batch: Batch) -> dict[str, Tensor]:
         """Images (B, C, H, W) [nanomaggies] and magnitudes (B, C) to predictions, see the class."""
-        galaxies = self.galaxies
-        images = galaxies.scaling(centre_crop(batch["images"], galaxies.settings.crop))
-        magnitudes = batch["magnitudes"]
-        if galaxies.standardizer:
-            magnitudes = galaxies.standardizer(magnitudes)
+        batch = self.galaxies.prepared({name: batch[name].float() for name in INPUTS})
+        images, magnitudes = batch["images"], batch["magnitudes"]
         if self.precision == "bf16-true":
             images = images.to(torch.bfloat16)
         mixed = self.precision == "bf16-mixed"

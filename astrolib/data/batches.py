@@ -15,11 +15,17 @@ def _as_tensor(values: Tensor | np.ndarray) -> Tensor:
     """Without a copy: a memory map is read when its rows are, or when `Batches.to` moves it."""
     if isinstance(values, Tensor):
         return values
-    if not values.dtype.isnative:  # FITS arrays are big-endian
-        values = values.astype(values.dtype.newbyteorder("="))
+    values = values.astype(values.dtype.newbyteorder("="), copy=False)  # FITS arrays are big-endian
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="The given NumPy array is not writable")  # it is only read
         return torch.from_numpy(np.asarray(values))
+
+
+def widened(rows: Batch) -> Batch:
+    """The same arrays; those of float16, which only saves memory, as float32."""
+    return {
+        name: values.float() if values.dtype == torch.float16 else values for name, values in rows.items()
+    }
 
 
 class Batches:
@@ -153,6 +159,5 @@ class Batches:
         ]
 
     def _batch(self, rows: Batch, index: Tensor, generator: Generator | None) -> Batch:
-        batch = {name: v.float() if v.dtype == torch.float16 else v for name, v in rows.items()}
-        batch["index"] = index
+        batch = widened(rows) | {"index": index}
         return batch if self.transform is None else self.transform(batch, generator)

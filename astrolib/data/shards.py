@@ -4,20 +4,18 @@ import hashlib
 import json
 import resource
 import shutil
-from collections.abc import Iterable, Mapping
+import weakref
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-Kinds = dict[str, tuple[np.dtype, tuple[int, ...]]]  # dtype and row shape of each array
+from astrolib.data.blocks import ShardError, empty, kinds_of, names_a_file, recut
 
 FORMAT = 1
-
-
-class ShardError(ValueError):
-    """Shards cannot be written or read; the message names the file and says what to do."""
 
 
 def write_shards(
@@ -48,7 +46,8 @@ def write_shards(
     Raises
     ------
     ShardError
-        If the folder exists, blocks do not fit together or cannot be stored, or there is no row at all.
+        If the folder exists or cannot be written, blocks do not fit together or cannot be stored, or there
+        is no row at all.
 
     Examples
     --------
@@ -68,36 +67,23 @@ def write_shards(
     about = json.loads(json.dumps(about))  # what is not JSON must fail before anything is written
     aside = folder.with_name(folder.name + ".part")
     shutil.rmtree(aside, ignore_errors=True)
-    aside.mkdir(parents=True)
-    kinds, shard, filled, rows = {}, {}, 0, []
-    for number, block in enumerate(blocks):
-        arrays = {name: _native(values) for name, values in block.items()}
-        kinds = kinds or _kinds(arrays)
-        _check_block(arrays, kinds, f"Block {number} of {folder}")
-        if not shard:
-            shard = _empty(kinds, rows_per_shard)
-        start, n = 0, len(next(iter(arrays.values())))
-        while start < n:
-            stop = min(n, start + rows_per_shard - filled)
+    with _writing(aside):
+        aside.mkdir(parents=True)
+    rows = []
+    for arrays in recut(blocks, rows_per_shard, folder):
+        place = aside / _number(len(rows))
+        with _writing(place):
+            place.mkdir()
             for name, values in arrays.items():
-                shard[name][filled : filled + stop - start] = values[start:stop]
-            filled += stop - start
-            start = stop
-            if filled == rows_per_shard:
-                _save(aside, rows, shard, filled)
-                filled = 0
-    if filled:
-        _save(aside, rows, shard, filled)
+                np.save(place / f"{name}.npy", values)
+        rows.append(len(values))
     if not rows:
         raise ShardError(f"There is no row to write to {folder}: the blocks are empty.")
-    header = {
-        "format": FORMAT,
-        "arrays": {name: {"dtype": dtype.str, "shape": shape} for name, (dtype, shape) in kinds.items()},
-        "rows": rows,
-        "about": about,
-    }
-    (aside / "shards.json").write_text(json.dumps(header, indent=1), encoding="utf-8")
-    aside.replace(folder)
+    kinds = {name: {"dtype": dtype.str, "shape": shape} for name, (dtype, shape) in kinds_of(arrays).items()}
+    header = {"format": FORMAT, "arrays": kinds, "rows": rows, "about": about}
+    with _writing(folder):
+        (aside / "shards.json").write_text(json.dumps(header, indent=1), encoding="utf-8")
+        aside.replace(folder)
 
 
 def open_shards(folder: Path) -> "Shards":
@@ -151,16 +137,20 @@ class Shards:
     """
 
     def __init__(self, folder: Path, header: Mapping[str, Any]):
-        self.folder, self.about, self._header = folder, header["about"], header
+        self.folder, self.about, self._header = folder, dict(header["about"]), header
         self.kinds = {
             name: (np.dtype(kind["dtype"]), tuple(kind["shape"])) for name, kind in header["arrays"].items()
         }
         self.names = tuple(self.kinds)
+        if not (self.kinds and all(map(names_a_file, self.kinds)) and min(header["rows"], default=0) > 0):
+            raise ValueError("no arrays, a name that is none, or a shard without rows")
         self.bounds = np.concatenate([[0], np.cumsum(header["rows"], dtype=np.int64)])
         self.n_objects = int(self.bounds[-1])
         files, limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0], 2**15
         files = limit if files == resource.RLIM_INFINITY else min(files, limit)
-        self._open = lru_cache(max(1, files // (2 * len(self.kinds) + 1)))(self.open)  # maps keep files open
+        most = max(1, files // (2 * len(self.kinds) + 1))  # maps keep files open
+        me = weakref.proxy(self)  # else this and its maps would stay until the next garbage collection
+        self._kept = lru_cache(most)(lambda i: me.open(i))
 
     def __len__(self) -> int:
         """Number of shards."""
@@ -203,7 +193,7 @@ class Shards:
         ShardError
             If a file has vanished or shrunk since, which would end the process if its map were read.
         """
-        maps = self._open(i)
+        maps = self._kept(i)
         for name, values in maps.items():
             path = self.path(i, name)
             try:
@@ -235,17 +225,24 @@ class Shards:
         ------
         IndexError
             If there is no such row.
+        TypeError
+            If `index` is no array of whole numbers.
         ShardError
             If a file of theirs is missing or damaged.
         """
         kinds = {name: self.kinds[name] for name in (self.names if names is None else names)}
-        out = _empty(kinds, len(index))
+        out = empty(kinds, len(index))
         self.read_into(out, index)
         return out
 
     def read_into(self, out: Mapping[str, np.ndarray], index: np.ndarray) -> None:
         """As `rows`, but into given arrays, whose names say what is read: each of shape (B, ...)."""
-        index = np.asarray(index).astype(np.int64, casting="same_kind", copy=False)
+        index = np.asarray(index)
+        if index.dtype.kind not in "iu":  # a mask would give rows 0 and 1
+            raise TypeError(
+                f"Rows are {index.dtype}, but must be row numbers: np.flatnonzero makes them of a mask."
+            )
+        index = index.astype(np.int64, copy=False)
         if len(index) and not (0 <= index.min() and index.max() < self.n_objects):
             raise IndexError(
                 f"Rows {index.min()} to {index.max()} were asked of the {self.n_objects} of {self.folder}."
@@ -285,48 +282,12 @@ def _number(i: int) -> str:
     return f"{i:05d}"
 
 
-def _save(folder: Path, rows: list[int], shard: Mapping[str, np.ndarray], n: int) -> None:
-    """The first `n` rows as the next shard, whose length joins those in `rows`."""
-    place = folder / _number(len(rows))
-    place.mkdir()
-    for name, values in shard.items():
-        np.save(place / f"{name}.npy", values[:n])
-    rows.append(n)
-
-
-def _native(values: np.ndarray) -> np.ndarray:
-    values = values if np.ma.isMaskedArray(values) else np.asarray(values)
-    return values if values.dtype.isnative else values.astype(values.dtype.newbyteorder("="))
-
-
-def _kinds(arrays: Mapping[str, np.ndarray]) -> Kinds:
-    return {name: (values.dtype, values.shape[1:]) for name, values in arrays.items()}
-
-
-def _empty(kinds: Kinds, n: int) -> dict[str, np.ndarray]:
-    return {name: np.empty((n, *shape), dtype) for name, (dtype, shape) in kinds.items()}
-
-
-def _check_block(arrays: Mapping[str, np.ndarray], kinds: Kinds, where: str) -> None:
-    if not arrays:
-        raise ShardError(f"{where} has no arrays.")
-    for name, values in arrays.items():
-        if np.ma.isMaskedArray(values) or values.dtype.hasobject:
-            raise ShardError(
-                f"{where}: {name} is masked or holds Python objects, which an npy file cannot store. Fill "
-                "it, or give it a dtype of fixed size such as U20."
-            )
-        if values.ndim == 0 or Path(name).name != name:
-            raise ShardError(
-                f"{where}: {name!r} must be an array of rows whose name can be that of a file, it has shape "
-                f"{values.shape}."
-            )
-    lengths = {name: len(values) for name, values in arrays.items()}
-    if len(set(lengths.values())) != 1:
-        raise ShardError(f"{where} needs arrays with the same number of rows, got {lengths}.")
-    if _kinds(arrays) != kinds:
-        found, first = (
-            ", ".join(f"{name} {dtype} {shape}" for name, (dtype, shape) in each.items())
-            for each in (_kinds(arrays), kinds)
-        )
-        raise ShardError(f"{where} does not fit to the first: it has {found}, the first {first}.")
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise ShardError(
+            f"{path} cannot be written ({error}). Make room there or choose another folder, and write the "
+            "survey again."
+        ) from error

@@ -1,6 +1,7 @@
 """Batches of a survey that does not fit in memory: a thread reads ahead while the device trains."""
 
 import copy
+import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -23,11 +24,15 @@ FREE_SHARE = 0.5
 
 
 def fits(n_bytes: int, device: torch.device | str) -> bool:
-    """Whether arrays of this size may live on a device, beside the training."""
+    """Whether arrays of this size may live on a device, beside the training.
+
+    Processes that torchrun started on this machine share its memory; a GPU is of one process.
+    """
     if torch.device(device).type == "cuda":
-        free, _ = torch.cuda.mem_get_info(device)
+        unused = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        free = torch.cuda.mem_get_info(device)[0] + unused  # what an earlier training left to PyTorch
     else:
-        free = psutil.virtual_memory().available
+        free = psutil.virtual_memory().available // int(os.environ.get("LOCAL_WORLD_SIZE", 1))
     return n_bytes <= FREE_SHARE * free
 
 

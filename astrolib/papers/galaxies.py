@@ -1,20 +1,19 @@
 """What the galaxy papers share: a survey cut into parts and served in batches as networks see it."""
 
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import torch
 from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.neighbors import KNeighborsRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from torch import Tensor
+from torch import Generator
 
 from astrolib import surveys
 from astrolib.data.augment import GalaxyView, centre_crop
-from astrolib.data.batches import Batches
+from astrolib.data.batches import Batch, Batches
 from astrolib.data.derived import derived_folder
 from astrolib.data.galaxies import GalaxySurvey
 from astrolib.data.scaling import PixelScaling, Standardizer
@@ -38,6 +37,8 @@ PHASES = {
     "fine-tuning": ("train", "validation", "test"),
 }
 """Which parts of the data belong to which phase."""
+
+BLOCK = 2048  # galaxies that are in memory in float32 at a time
 
 
 def split_rows(n: int, settings: GalaxyData, *, share_all: bool = False) -> dict[str, np.ndarray]:
@@ -145,14 +146,14 @@ class Galaxies:
     @cached_property
     def shards(self) -> Shards:
         """All galaxies as `batches` serves them before its transforms, on disk; made once."""
-        survey, block = self.survey, 2048
+        survey, code = self.survey, ("papers/galaxies.py", "data/blocks.py", "data/shards.py")
 
         def make(folder: Path) -> None:
-            blocks = (self._stored(slice(start, start + block)) for start in range(0, len(survey), block))
-            write_shards(folder, blocks, rows_per_shard=8 * block, about={"source": survey.source})
+            rows = np.arange(len(survey))
+            blocks = (self._stored(rows[start : start + BLOCK]) for start in range(0, len(rows), BLOCK))
+            write_shards(folder, blocks, rows_per_shard=8 * BLOCK, about={"source": survey.source})
 
-        settings = {"survey": survey.fingerprint()}
-        return open_shards(derived_folder("shards", settings, ("data/shards.py",), make))
+        return open_shards(derived_folder("shards", {"survey": survey.fingerprint()}, code, make))
 
     def batches(self, part: str, batch_size: int, *, training: bool, noise_std: float = 0.0) -> Batches:
         """Batches of one part: the same ones from the device's memory or, if they do not fit, from disk.
@@ -160,31 +161,34 @@ class Galaxies:
         Each holds `images` (B, C, crop, crop), scaled and, in training, augmented; `magnitudes` (B, C);
         `redshift` (B,); and `index` (B,), row numbers within the part.
         """
-        rows, crop, scaling = self.splits[part], self.settings.crop, self.scaling
-        view, standardizer = GalaxyView(crop=crop, noise_std=noise_std), self.standardizer
-
-        def transform(batch: dict[str, Tensor], generator: torch.Generator) -> dict[str, Tensor]:
-            images = view(batch["images"], generator) if training else centre_crop(batch["images"], crop)
-            magnitudes = standardizer(batch["magnitudes"]) if standardizer else batch["magnitudes"]
-            return batch | {"images": scaling(images), "magnitudes": magnitudes}
-
-        options = {"transform": transform, "shuffle": training}
+        rows = self.splits[part]
+        view = GalaxyView(crop=self.settings.crop, noise_std=noise_std) if training else None
+        options = {"transform": partial(self.prepared, view=view), "shuffle": training}
         if fits(2 * len(rows) * self.survey.images[0].size, self.device):
             batches = Batches(self._stored(rows), batch_size, **options)
         else:
             batches = StreamedBatches(self.shards, batch_size, rows=rows, **options)
         return batches.to(self.device)
 
-    def _stored(self, rows: np.ndarray | slice) -> dict[str, np.ndarray]:
-        with np.errstate(
-            over="ignore"
-        ):  # a pixel above 65504 nanomaggies is infinite, and is told in training
-            images = self.survey.images[rows].astype(np.float16)  # half the memory, 5e-4 of the flux
-        return {
-            "images": images,
-            "magnitudes": self.survey.magnitudes[rows],
-            "redshift": self.survey.redshift[rows],
-        }
+    def prepared(
+        self, batch: Batch, generator: Generator | None = None, *, view: GalaxyView | None = None
+    ) -> Batch:
+        """Images (B, C, H, W) [nanomaggies] and magnitudes (B, C) as networks see them.
+
+        Images are cut to (B, C, crop, crop) about the centre, or to a view drawn from `generator`.
+        """
+        crop, standardizer = self.settings.crop, self.standardizer
+        images = view(batch["images"], generator) if view else centre_crop(batch["images"], crop)
+        magnitudes = standardizer(batch["magnitudes"]) if standardizer else batch["magnitudes"]
+        return batch | {"images": self.scaling(images), "magnitudes": magnitudes}
+
+    def _stored(self, rows: np.ndarray) -> dict[str, np.ndarray]:
+        survey = self.survey  # float16: half the memory, 5e-4 of the flux
+        images = np.empty((len(rows), *survey.images.shape[1:]), np.float16)
+        with np.errstate(over="ignore"):  # a pixel above 65504 nanomaggies is infinite: told in training
+            for start in range(0, len(rows), BLOCK):
+                images[start : start + BLOCK] = survey.images[rows[start : start + BLOCK]]
+        return {"images": images, "magnitudes": survey.magnitudes[rows], "redshift": survey.redshift[rows]}
 
     def baseline(self, name: str, seed: int) -> pd.DataFrame:
         """Predict the test redshifts from the magnitudes alone with one of `BASELINES`.

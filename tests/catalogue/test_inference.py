@@ -99,6 +99,17 @@ def test_what_is_there_is_not_predicted_again(survey, tmp_path):
     pd.testing.assert_frame_equal(again, table)
 
 
+def test_a_catalogue_that_lost_a_file_is_whole_again_only_when_it_is_finished(survey, tmp_path):
+    out = tmp_path / "out"
+    catalogue(survey, out, lambda batch: {"y": batch["x"][:, 0]})
+    (out / "catalogue.parquet" / "00001.parquet").unlink()
+    with pytest.raises(TypeError):
+        catalogue(survey, out, None)
+    assert not (out / "catalogue.json").exists()
+    catalogue(survey, out, lambda batch: {"y": batch["x"][:, 0]})
+    assert (out / "catalogue.json").exists()
+
+
 def test_predictions_must_be_of_the_batch(survey, tmp_path):
     for wrong in (torch.ones(2), torch.tensor(1.0)):
         with pytest.raises(CatalogueError, match=r"y was predicted with the shape .* for 3 objects"):

@@ -5,6 +5,7 @@ import torch
 
 from astrolib.catalogue.__main__ import main
 from astrolib.catalogue.redshifts import RedshiftPredictor
+from astrolib.data.manifest import FetchError
 from astrolib.papers.astromae import Experiment
 
 
@@ -52,6 +53,16 @@ def test_faults_are_told_in_a_paragraph(experiment, home, tmp_path, monkeypatch,
     assert "has not been trained in profile smallest" in capsys.readouterr().err
     assert main([*command, "--profile", "none"]) == 1
     assert "There is no profile 'none'" in capsys.readouterr().err
+    (tmp_path / "file").touch()
+    assert main([*command, "--profile", "smallest", "--out", str(tmp_path / "file")]) == 1
+    assert "file/catalogue.parquet cannot be made" in capsys.readouterr().err
+
+    def offline(*_, **__):
+        raise FetchError("The server could not be reached.")
+
+    monkeypatch.setattr("astrolib.surveys.load_galaxies", offline)
+    assert main(["shards", "--profile", "smallest", "--out", str(tmp_path / "shards")]) == 1
+    assert capsys.readouterr().err == "The server could not be reached.\n"
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert main([*command, "--device", "cuda"]) == 1
     assert "torch finds no GPU here" in capsys.readouterr().err

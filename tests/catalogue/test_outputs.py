@@ -18,6 +18,7 @@ def survey(tmp_path):
     x = np.ones((5, 2), np.float32)
     x[3] = np.nan
     block = {"x": x, "image": np.zeros((5, 2, 2), np.float32), "id": np.array(list("abcde"), "S4")}
+    block |= {"row": np.arange(5)[::-1], "source": np.array(["mine"] * 5)}
     write_shards(tmp_path / "survey", [block], rows_per_shard=3, about={"source": "simulated"})
     return open_shards(tmp_path / "survey")
 
@@ -66,6 +67,7 @@ def test_a_catalogue_without_bad_rows_says_so(survey, tmp_path):
         folder.write(i, arrays, {"y": np.ones(len(arrays["x"]), np.float32)})
     folder.finish()
     assert folder.bad_rows().empty and folder.summary()["n_bad"] == 0
+    assert folder.bad_rows().columns.tolist() == ["shard", "row", "id", "fault"]
 
 
 @pytest.mark.parametrize("change", ["weights", "columns", "survey"])
@@ -115,9 +117,22 @@ def test_a_folder_is_for_one_set_of_processes(survey, tmp_path):
                 pass
 
 
+def test_a_folder_that_cannot_be_made_is_named(survey, tmp_path):
+    (tmp_path / "out").touch()
+    with pytest.raises(
+        CatalogueError, match=r"out/catalogue.parquet cannot be made .* choose another folder"
+    ):
+        folder_of(survey, tmp_path)
+
+
 def test_columns_must_exist_and_be_distinct(survey, tmp_path):
-    with pytest.raises(CatalogueError, match="no array colour, name; it has x, image, id"):
+    with pytest.raises(CatalogueError, match="no array colour, name; it has x, image, id, row, source"):
         folder_of(survey, tmp_path, columns=["name"], inputs=["colour"])
+    with pytest.raises(
+        CatalogueError, match=r"columns row, source, fault of its own: leave row and source out"
+    ):
+        folder_of(survey, tmp_path, columns=["source", "id", "row"])
+    assert folder_of(survey, tmp_path, columns=["id", "x", "id"]).columns == ("id", "x")
     folder, arrays = folder_of(survey, tmp_path), survey.open(0)
     for predictions in ({"id": np.ones(3)}, {}):
         with pytest.raises(CatalogueError, match="a name that no other column has"):

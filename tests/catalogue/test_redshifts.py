@@ -125,6 +125,22 @@ def test_larger_stamps_are_cropped_and_other_arrays_not_missed(experiment, tmp_p
         predictor.check(open_shards(tmp_path / "bare"))
 
 
+def test_float64_as_tables_have_it_is_predicted_like_float32(experiment, tmp_path):
+    survey, found = experiment.galaxies.survey, []
+    for dtype in (np.float32, np.float64):
+        block = {
+            "images": survey.images[:40].astype(dtype),
+            "magnitudes": survey.magnitudes[:40].astype(dtype),
+        }
+        write_shards(tmp_path / np.dtype(dtype).name, [block], rows_per_shard=40, about=ABOUT)
+        shards = open_shards(tmp_path / np.dtype(dtype).name)
+        predictor = RedshiftPredictor(experiment, MODEL, SEED)
+        predictor.check(shards)
+        with torch.inference_mode():
+            found.append(predictor({name: torch.tensor(shards.rows(np.arange(40))[name]) for name in INPUTS}))
+    assert torch.equal(*(each["prediction"] for each in found))
+
+
 def test_pixels_too_bright_for_float16_are_named(experiment, tmp_path, monkeypatch):
     survey = experiment.galaxies.survey
     images = np.array(survey.images)

@@ -1,6 +1,8 @@
+import gc
 import json
 import os
 import resource
+import weakref
 
 import numpy as np
 import pytest
@@ -8,6 +10,7 @@ import pytest
 from astrolib.data.shards import ShardError, open_shards, write_shards
 
 WORDS = '{"format": 1, "about": {}, %s}'
+ONE = '{"dtype": "<f4", "shape": []}'
 ABOUT = {"source": "simulated", "bands": ["u", "g"], "pixel_scale": 0.4}
 
 
@@ -69,6 +72,8 @@ def test_a_row_that_is_not_there(folder, index):
         open_shards(folder).rows(np.array(index))
     with pytest.raises(TypeError, match="float64"):
         open_shards(folder).rows(np.array([0.5]))
+    with pytest.raises(TypeError, match="bool, .* np.flatnonzero makes them of a mask"):
+        open_shards(folder).rows(np.ones(10, bool))
 
 
 def test_the_layout_on_disk(folder):
@@ -125,6 +130,7 @@ def test_the_next_block_is_asked_for_when_the_last_is_on_disk(tmp_path):
         ({"redshift": np.zeros(3, np.float32)}, r"same number of rows, got .*'redshift': 3"),
         ({"id": np.array(["a", None], object)}, "id is masked or holds Python objects"),
         ({"redshift": np.ma.masked_equal(np.float32([0, 1]), 0)}, "redshift is masked"),
+        ({"id": np.zeros(2, [("ra", "f4"), ("dec", "f4")])}, "id is .*'dec'.* an array for each field"),
     ],
 )
 def test_blocks_that_do_not_fit_together(tmp_path, change, said):
@@ -149,6 +155,19 @@ def test_what_cannot_be_written_at_all(tmp_path):
     with pytest.raises(TypeError):
         write_shards(folder, one, rows_per_shard=4, about={"a": object()})
     assert not folder.exists()
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    with pytest.raises(ShardError, match=r"file/s\.part cannot be written \(.*directory.*choose another"):
+        write_shards(tmp_path / "file" / "s", blocks(survey(), 10), rows_per_shard=4, about={})
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(np, "save", full)
+    with pytest.raises(ShardError, match=r"s\.part/00000 cannot be written \(.*No space left"):
+        write_shards(tmp_path / "s", blocks(survey(), 10), rows_per_shard=4, about={})
 
 
 def removed(path):
@@ -196,8 +215,32 @@ def test_a_survey_may_have_more_files_than_a_process_may_open(tmp_path):
     np.testing.assert_array_equal(rows["x"], np.arange(300)[::-1])
 
 
+def test_a_survey_that_is_no_longer_used_holds_no_files(folder):
+    shards = open_shards(folder)
+    map_ = weakref.ref(shards.shard(0)["redshift"])
+    gc.disable()
+    try:
+        del shards
+        assert map_() is None
+    finally:
+        gc.enable()
+
+
 @pytest.mark.parametrize(
-    "text", ["", "{", "[]", '{"format": 1}', WORDS % '"arrays": []', WORDS % '"arrays": {}, "rows": ["a"]']
+    "text",
+    [
+        "",
+        "{",
+        "[]",
+        '{"format": 1}',
+        WORDS % '"arrays": []',
+        WORDS % '"arrays": {}, "rows": ["a"]',
+        WORDS % '"arrays": {}, "rows": [4, 4, 2]',
+        WORDS % f'"arrays": {{"redshift": {ONE}}}, "rows": []',
+        WORDS % f'"arrays": {{"redshift": {ONE}}}, "rows": [4, 0, 2]',
+        WORDS % f'"arrays": {{"../00000/redshift": {ONE}}}, "rows": [4]',
+        f'{{"format": 1, "about": null, "arrays": {{"redshift": {ONE}}}, "rows": [4, 4, 2]}}',
+    ],
 )
 def test_a_damaged_header(folder, text):
     (folder / "shards.json").write_text(text)

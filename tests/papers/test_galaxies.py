@@ -1,6 +1,8 @@
 """Splits of the paper's size, without leaks, and batches as networks see them."""
 
 import dataclasses
+import shutil
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -8,6 +10,7 @@ import torch
 from astropy.table import Table
 
 from astrolib import profiles
+from astrolib.data import derived, streaming
 from astrolib.data.galaxies import GalaxySurvey
 from astrolib.papers import galaxies
 from astrolib.papers.galaxies import Galaxies, split_rows
@@ -114,3 +117,42 @@ def test_a_survey_that_does_not_fit_is_streamed_in_the_same_batches(
         assert one.keys() == other.keys()
         assert all(torch.equal(one[name], other[name]) for name in one)
     assert len(list(tmp_path.glob("arrays/shards-*/shards.json"))) == 1
+
+
+def test_galaxies_that_just_fit_are_not_in_memory_in_float32(lab, monkeypatch):
+    monkeypatch.setattr(galaxies, "BLOCK", 10)
+    lab.splits, lab.survey  # noqa: B018
+    tracemalloc.start()
+    batches = lab.batches("pretraining", 16, training=True)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1.5 * batches.tensors["images"].nbytes
+
+
+def test_processes_of_a_machine_share_its_memory(lab, tmp_path, monkeypatch):
+    stored = lab.survey.images[lab.splits["train"]].size * 2
+    memory = type("Memory", (), {"available": 3 * stored})
+    monkeypatch.setattr(streaming.psutil, "virtual_memory", memory)
+    assert hasattr(lab.batches("train", 16, training=True), "tensors")
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
+    assert not hasattr(lab.batches("train", 16, training=True), "tensors")
+
+
+def test_gpu_memory_that_an_earlier_training_left_is_free(monkeypatch):
+    """PyTorch keeps it for itself, and the GPU calls it taken."""
+    for name, found in {"mem_get_info": (100, 1000), "memory_reserved": 900, "memory_allocated": 200}.items():
+        monkeypatch.setattr(torch.cuda, name, lambda device, found=found: found)
+    assert streaming.fits(400, "cuda") and not streaming.fits(401, "cuda")
+
+
+def test_shards_that_other_code_made_are_not_taken(lab, tmp_path, monkeypatch):
+    """What is stored is decided in `papers/galaxies.py`, too."""
+    first = lab.shards.folder
+    package = shutil.copytree(
+        derived.PACKAGE, tmp_path / "package", ignore=shutil.ignore_patterns("__pycache__")
+    )
+    with (package / "papers" / "galaxies.py").open("a") as code:
+        code.write("CHANGED = True\n")
+    monkeypatch.setattr(derived, "PACKAGE", package)
+    again = Galaxies(lab.settings).shards.folder
+    assert again != first and again.parent == first.parent
