@@ -19,6 +19,21 @@ def test_parameters_and_lengths_are_the_cards():
     assert {name.split(".")[1] for name in model.state_dict()} == {"0", "3", "6", "9"}
 
 
+def test_pooling_before_relu_is_the_references_function_with_its_gradient():
+    torch.manual_seed(0)
+    model, x = GalSpecNet(length=258, pool=3), torch.randn(4, 3, 258)
+    reference = []
+    for layer in model.layers:  # convolution, ReLU, pooling: as the paper has it
+        reference += [layer, nn.ReLU()] if isinstance(layer, nn.Conv1d) else []
+        reference += [layer] if isinstance(layer, nn.MaxPool1d) else []
+    found = []
+    for network in (model.layers, nn.Sequential(*reference)):
+        features = network(x)
+        gradients = torch.autograd.grad(features.square().sum(), model.parameters())
+        found.append((features, *gradients))
+    assert all(torch.equal(ours, theirs) for ours, theirs in zip(*found, strict=True))
+
+
 @pytest.mark.parametrize(("length", "pool"), [(2575, 4), (258, 3), (258, 2), (100, 2), (61, 2)])
 def test_features_have_the_announced_size(length, pool):
     model = GalSpecNet(2, length, pool=pool)
