@@ -68,7 +68,7 @@ def run(names: list[str], wanted: Sizes, machine: Machine, folder: Path) -> None
         print(f"{name} on {machine.name}", flush=True)
         if name == "scaling":
             for points in scaling.measured(wanted, machine):
-                points, curve = points.assign(**about), ("machine", "against")
+                points, curve = points.assign(**about), ("machine", "stage", "against")
                 keep.keep(folder, keep.SCALING, points, report.SCALING_READING, stale=curve)
                 slopes = scaling.slopes(points).assign(**about)
                 keep.keep(folder, keep.SLOPES, slopes, report.SLOPES_READING, stale=curve)

@@ -47,10 +47,18 @@ class BarlowTwins:
         Whose networks, images and recipe.
     size : Size
     device : str
+    width : int
+        Of the ResNet's first stage, each of the others twice that of the last, instead of the profile's.
     """
 
-    def __init__(self, profile: str, size: Size, device: str):
+    def __init__(self, profile: str, size: Size, device: str, width: int = 0):
         self.settings, self.size, self.device = profiles.load(profile).barlow, size, device
+        if width:
+            convnet = self.settings.convnet
+            wider = dataclasses.replace(
+                convnet, channels=tuple(width * 2**k for k in range(len(convnet.channels)))
+            )
+            self.settings = dataclasses.replace(self.settings, convnet=wider)
         side = self.settings.data.image_size
         rng = np.random.default_rng(0)
         self.images = rng.integers(0, 256, (size.objects, 3, side, side), np.uint8)

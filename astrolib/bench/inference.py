@@ -34,10 +34,13 @@ class Inference:
     ----------
     parts : AstroMAE
         Network and galaxies; `size` says how many, and what batch the script takes.
+    batch_size : int
+        Of the library; `LIBRARY_BATCH` by default.
     """
 
-    def __init__(self, parts: AstroMAE):
+    def __init__(self, parts: AstroMAE, batch_size: int = 0):
         self.size, self.device, self.parts = parts.size, parts.device, parts
+        self.batch_size = batch_size or LIBRARY_BATCH[self.device]
         self.net = parts.redshift_net().eval()
         self.held = tempfile.TemporaryDirectory()
         self.folder = Path(self.held.name)
@@ -80,7 +83,7 @@ class Inference:
                 precision,
                 work,
                 moved[2],
-                f"predict_catalogue: float16 shards to Parquet, {LIBRARY_BATCH[self.device]} at a time; a "
+                f"predict_catalogue: float16 shards to Parquet, {self.batch_size} at a time; a "
                 "step is as many galaxies as one of the plain loop's; files in the disk cache",
             )
         shape = f"{len(BANDS)} x {crop} x {crop}; {NETWORK}, files on disk to redshifts on disk"
@@ -100,7 +103,7 @@ class Inference:
                     Path(out) / "catalogue",
                     settings=predictor.settings,
                     inputs=INPUTS,
-                    batch_size=LIBRARY_BATCH[self.device],
+                    batch_size=self.batch_size,
                     fabric=fabric,
                     progress=False,
                 )

@@ -11,8 +11,8 @@ THROUGHPUT, SCALING, SLOPES, TARGETS = "throughput", "scaling", "slopes", "targe
 """Names of the tables."""
 KEYS = {
     THROUGHPUT: ("machine", "stage", "way"),
-    SCALING: ("machine", "against", "way", "x"),
-    SLOPES: ("machine", "against", "way"),
+    SCALING: ("machine", "stage", "against", "way", "x"),
+    SLOPES: ("machine", "stage", "against", "way"),
 }
 
 
@@ -51,8 +51,8 @@ def keep(
     reading : sequence of str
         Columns of the Markdown table.
     stale : sequence of str
-        Keys that alone decide which rows on disk go: ("machine", "against") drops a whole curve of this
-        machine, also points that were not measured again. By default all keys.
+        Keys that alone decide which rows on disk go: ("machine", "stage", "against") drops a whole curve of
+        this machine, also points that were not measured again. By default all keys.
 
     Returns
     -------

@@ -1,60 +1,138 @@
-"""How the cost of pretraining grows with the batch, the number of images and the width of the network."""
+"""How the cost of each stage grows with the batch, the number of objects and the size of the network."""
 
+import sys
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from scipy.stats import linregress
+from torch import nn
 from tqdm import tqdm
 
-from astrolib.bench.galaxies import SOURCE, AstroMAE
+from astrolib.bench.galaxies import AstroMAE
+from astrolib.bench.images import BarlowTwins
+from astrolib.bench.inference import Inference
 from astrolib.bench.machine import Machine, busy
-from astrolib.bench.sizes import Sizes
+from astrolib.bench.sizes import Curves, Sizes
 from astrolib.bench.stage import LIBRARY, PLAIN
-from astrolib.training.timing import Pass, Size, measure
+from astrolib.bench.stars import REFERENCE
+from astrolib.papers.astrom3_speed import Speed
+from astrolib.training.timing import Mode, Pass, Size, measure
 
-BATCH, COUNT, WEIGHTS = "batch size", "images of an epoch", "weights"
+BATCH, COUNT, WEIGHTS = "batch size", "objects of an epoch", "weights"
 COSTS = {BATCH: "step", COUNT: "epoch", WEIGHTS: "step"}
 """What is timed against what."""
 
 
+@dataclass(frozen=True)
+class Subject:
+    """A stage at one size: its network and the two ways, the library's in the machine's fastest mode."""
+
+    network: nn.Module
+    plain: Callable[[], Pass]
+    library: Callable[[], Pass]
+    mixed: bool  # the plain loop is, on a GPU
+    source: str = "random pixels"
+
+    @property
+    def n_weights(self) -> int:
+        """Parameters of the network, frozen ones among them."""
+        return sum(p.numel() for p in self.network.parameters())
+
+
+def _pretraining(parts: AstroMAE, mode: Mode) -> Subject:
+    return Subject(
+        parts.autoencoder(), parts.plain_pretraining, lambda: parts.library_pretraining(mode), True
+    )
+
+
+def _finetuning(parts: AstroMAE, mode: Mode) -> Subject:
+    return Subject(
+        parts.redshift_net(), parts.plain_finetuning, lambda: parts.library_finetuning(mode), False
+    )
+
+
+def _inference(parts: AstroMAE, mode: Mode) -> Subject:
+    inference = Inference(parts, parts.size.batch_size)
+    library = lambda: inference.library(mode.precision)  # noqa: E731
+    return Subject(inference.net, lambda: inference.plain, library, False)
+
+
+def _astrom3(speed: Speed, mode: Mode) -> Subject:
+    plain, library = (lambda: speed.plain_pass(REFERENCE)), (lambda: speed.astrolib_pass(REFERENCE, mode))
+    return Subject(speed.model(REFERENCE), plain, library, False, "simulated")
+
+
+def _barlow(parts: BarlowTwins, mode: Mode) -> Subject:
+    return Subject(parts.model(), parts.plain, lambda: parts.library(mode), True)
+
+
+SUBJECTS: dict[str, tuple[Callable, Callable[..., Subject]]] = {
+    "pretraining": (AstroMAE, _pretraining),
+    "fine-tuning": (AstroMAE, _finetuning),
+    "inference": (AstroMAE, _inference),
+    "AstroM3 CLIP pretraining": (Speed, _astrom3),
+    "Barlow Twins": (BarlowTwins, _barlow),
+}
+"""Of each stage what makes its networks and objects, called with (profile, size, device, width)."""
+
+
 def measured(wanted: Sizes, machine: Machine) -> Iterator[pd.DataFrame]:
-    """The three curves, one after the other, each measured by both ways in turns.
+    """The three curves of each stage, one after the other, each measured by both ways in turns.
 
     Yields
     ------
     DataFrame
-        Columns `against`, `x`, `way`, `cost_ms` (of `COSTS`, the median), `cost_ms_low` and `cost_ms_high`
-        (fastest and slowest), `precision`, `batch_size`, and what tells the machine.
+        Columns `stage`, `against`, `x`, `way`, `cost_ms` (of `COSTS`, the median), `cost_ms_low` and
+        `cost_ms_high` (fastest and slowest), `precision`, `batch_size`, and what tells the machine.
     """
-    for against in COSTS:
-        points = []
-        for size, width in tqdm(list(_points(against, wanted)), desc=f"cost against {against}", unit="point"):
-            parts = AstroMAE(wanted.profile, size, machine.device, width)
-            x = {BATCH: size.batch_size, COUNT: size.objects, WEIGHTS: n_weights(parts)}[against]
-            table = measure(_ways(parts, machine), size, machine.device)
-            per_pass = size.steps if COSTS[against] == "epoch" else 1
-            points.append(
-                pd.DataFrame(
-                    {
-                        "against": against,
-                        "x": x,
-                        "way": table["way"],
-                        "cost": COSTS[against],
-                        "cost_ms": table["step_ms"] * per_pass,
-                        "cost_ms_low": 1e3 * size.batch_size / table["fastest"] * per_pass,
-                        "cost_ms_high": 1e3 * size.batch_size / table["slowest"] * per_pass,
-                        "precision": ["16-mixed" if machine.device == "cuda" else "32-true"]
-                        + [machine.modes[-1].precision] * (len(table) - 1),
-                        "batch_size": size.batch_size,
-                        "repeats": size.repeats,
-                        "busy": busy(),
-                    }
-                )
+    for stage, curves in wanted.curves.items():
+        for against in COSTS:
+            points = list(_points(against, curves, wanted))
+            bar = tqdm(points, desc=f"{stage}: cost against {against}", unit="point", file=sys.stdout)
+            tables = [_point(stage, against, size, width, wanted, machine) for size, width in bar]
+            yield pd.concat(tables, ignore_index=True).assign(
+                n_seeds=1, machine=machine.name, device=machine.device
             )
-        yield pd.concat(points, ignore_index=True).assign(
-            source=SOURCE, n_seeds=1, machine=machine.name, device=machine.device
-        )
+
+
+def _point(stage: str, against: str, size: Size, width: int, wanted: Sizes, machine: Machine) -> pd.DataFrame:
+    make, subject_of = SUBJECTS[stage]
+    mode = machine.modes[-1]
+    subject = subject_of(make(wanted.profile, size, machine.device, width), mode)
+    table = measure({PLAIN: subject.plain, LIBRARY: subject.library}, size, machine.device)
+    per_pass = size.steps if COSTS[against] == "epoch" else 1
+    plain = "16-mixed" if subject.mixed and machine.device == "cuda" else "32-true"
+    return pd.DataFrame(
+        {
+            "stage": stage,
+            "against": against,
+            "x": {BATCH: size.batch_size, COUNT: size.objects, WEIGHTS: subject.n_weights}[against],
+            "way": table["way"],
+            "cost": COSTS[against],
+            "cost_ms": table["step_ms"] * per_pass,
+            "cost_ms_low": 1e3 * size.batch_size / table["fastest"] * per_pass,
+            "cost_ms_high": 1e3 * size.batch_size / table["slowest"] * per_pass,
+            "precision": [plain, mode.precision],
+            "batch_size": size.batch_size,
+            "repeats": size.repeats,
+            "busy": busy(),
+            "source": subject.source,
+        }
+    )
+
+
+def _points(against: str, curves: Curves, wanted: Sizes) -> Iterator[tuple[Size, int]]:
+    """Size and width (0: the profile's) of each point."""
+    steps, repeats = wanted.scaling_steps, wanted.scaling_repeats
+    if against == BATCH:
+        yield from ((Size(batch, steps, repeats), 0) for batch in curves.batches)
+    elif against == COUNT:
+        batch = curves.counts[0]
+        yield from ((Size(batch, count // batch, repeats), 0) for count in curves.counts)
+    else:
+        yield from ((Size(curves.width_batch, steps, repeats), width) for width in curves.widths)
 
 
 def slopes(points: pd.DataFrame) -> pd.DataFrame:
@@ -63,29 +141,28 @@ def slopes(points: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     points : DataFrame
-        Columns `machine`, `against`, `way`, `x`, `cost_ms`, `source`.
+        Columns `machine`, `stage`, `against`, `way`, `x`, `cost_ms`, `source`.
 
     Returns
     -------
     DataFrame
-        A row for each machine, curve and way: `slope`, `standard_error` (empty with fewer than three points),
-        `n_points`, `x_low`, `x_high`. A slope below 1 says that larger is cheaper for each object.
+        A row for each machine, stage, curve and way: `slope`, `standard_error` (empty with fewer than three
+        points), `n_points`, `x_low`, `x_high`. A slope below 1 says that larger is cheaper for each object.
 
     Examples
     --------
     >>> x = np.array([1, 2, 4])
-    >>> made = pd.DataFrame({"machine": "a", "against": "b", "way": "c", "x": x, "cost_ms": 5 * x**2})
-    >>> slopes(made.assign(source="made up"))["slope"].round(6).tolist()
+    >>> made = pd.DataFrame({"x": x, "cost_ms": 5 * x**2}).assign(source="made up")
+    >>> slopes(made.assign(machine="a", stage="b", against="c", way="d"))["slope"].round(6).tolist()
     [2.0]
     """
     rows = []
-    for (machine, against, way), curve in points.groupby(["machine", "against", "way"], sort=False):
+    keys = ["machine", "stage", "against", "way"]
+    for found, curve in points.groupby(keys, sort=False):
         fit = linregress(np.log(curve["x"]), np.log(curve["cost_ms"]))
         rows.append(
             {
-                "machine": machine,
-                "against": against,
-                "way": way,
+                **dict(zip(keys, found, strict=True)),
                 "slope": fit.slope,
                 "standard_error": fit.stderr if len(curve) > 2 else np.nan,
                 "n_points": len(curve),
@@ -96,28 +173,3 @@ def slopes(points: pd.DataFrame) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(rows)
-
-
-def n_weights(parts: AstroMAE) -> int:
-    """Trained parameters of the autoencoder."""
-    return sum(p.numel() for p in parts.autoencoder().parameters() if p.requires_grad)
-
-
-def _points(against: str, wanted: Sizes) -> Iterator[tuple[Size, int]]:
-    """Size and width (0: the profile's) of each point."""
-    steps, repeats = wanted.scaling_steps, wanted.scaling_repeats
-    if against == BATCH:
-        yield from ((Size(batch, steps, repeats), 0) for batch in wanted.batches)
-    elif against == COUNT:
-        batch = min(wanted.counts[0], wanted.pretraining.batch_size)
-        yield from ((Size(batch, count // batch, repeats), 0) for count in wanted.counts)
-    else:
-        yield from ((Size(wanted.width_batch, steps, repeats), width) for width in wanted.widths)
-
-
-def _ways(parts: AstroMAE, machine: Machine) -> dict[str, Callable[[], Pass]]:
-    """The plain loop and the library in its fastest precision."""
-    return {
-        PLAIN: parts.plain_pretraining,
-        LIBRARY: lambda: parts.library_pretraining(machine.modes[-1]),
-    }

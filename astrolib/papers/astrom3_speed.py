@@ -70,10 +70,16 @@ class Speed:
         `batch_size` and `steps` make the number of stars.
     device : str
         A GPU, if there is one, by default.
+    width : int
+        Of the light curves' transformer, instead of the profile's; heads stay 32 wide.
     """
 
-    def __init__(self, profile: str, size: Size | None = None, device: str = ""):
+    def __init__(self, profile: str, size: Size | None = None, device: str = "", width: int = 0):
         self.profile, self.settings = profile, profiles.load(profile).astrom3
+        if width:
+            wider = {"d_model": width, "n_heads": max(1, width // 32), "d_ff": 4 * width}
+            encoders = dataclasses.replace(self.settings.encoders, **wider)
+            self.settings = dataclasses.replace(self.settings, encoders=encoders)
         self.size = size or Size(self.settings.pretraining.batch_size, steps=3, repeats=3)
         self.device = device or ("cuda" if torch.cuda.is_available() else "cpu")
         wavelength = np.arange(3850.0, 9000.0, STEP)

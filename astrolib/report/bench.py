@@ -22,8 +22,29 @@ THROUGHPUT_READING = [
     *("step_ms", "step_ms_iqr", "memory_mib", "share_of_float32", "share_of_bfloat16", "floor_per_second"),
     *("batch_size", "date", "torch", "source", "n_seeds"),
 ]
-SCALING_READING = ["machine", "against", "way", "x", "cost", "cost_ms", "precision", "source", "n_seeds"]
-SLOPES_READING = ["machine", "against", "way", "slope", "standard_error", "n_points", "source", "n_seeds"]
+SCALING_READING = [
+    "machine",
+    "stage",
+    "against",
+    "way",
+    "x",
+    "cost",
+    "cost_ms",
+    "precision",
+    "source",
+    "n_seeds",
+]
+SLOPES_READING = [
+    "machine",
+    "stage",
+    "against",
+    "way",
+    "slope",
+    "standard_error",
+    "n_points",
+    "source",
+    "n_seeds",
+]
 """Columns of the Markdown tables; the csv files have all."""
 
 BAR_COLOURS = {
@@ -136,14 +157,15 @@ def _bars(axes: Axes, rows: pd.DataFrame) -> None:
 
 @styled
 def scaling(points: pd.DataFrame, slopes: pd.DataFrame) -> Figure:
-    """Cost against batch size, image count and model size, a row of panels for each machine.
+    """Cost against batch size, number of objects and model size, a row of panels for each machine and stage.
 
     Parameters
     ----------
     points : DataFrame
-        Columns `machine`, `date`, `against`, `x`, `way`, `cost`, `cost_ms`, `cost_ms_low`, `cost_ms_high`.
+        Columns `machine`, `date`, `stage`, `against`, `x`, `way`, `cost`, `cost_ms`, `cost_ms_low`,
+        `cost_ms_high`.
     slopes : DataFrame
-        Columns `machine`, `against`, `way`, `slope`, `standard_error`.
+        Columns `machine`, `stage`, `against`, `way`, `slope`, `standard_error`.
 
     Returns
     -------
@@ -151,16 +173,16 @@ def scaling(points: pd.DataFrame, slopes: pd.DataFrame) -> Figure:
         Both axes are logarithmic; lines are power laws fitted to the points, whiskers go from the fastest to
         the slowest pass.
     """
-    machines = list(points.groupby("machine", sort=False))
+    subjects = list(points.groupby(["machine", "stage"], sort=False))
     curves = list(dict.fromkeys(points["against"]))
-    figure = new_figure((3.4 * len(curves), 3.5 * len(machines) + 0.3))
-    grid = figure.subplots(len(machines), len(curves), squeeze=False)
-    found = slopes.set_index(["machine", "against", "way"])
-    for row, (machine, mine) in zip(grid, machines, strict=True):
+    figure = new_figure((3.4 * len(curves), 2.7 * len(subjects) + 0.3))
+    grid = figure.subplots(len(subjects), len(curves), squeeze=False)
+    found = slopes.set_index(["machine", "stage", "against", "way"])
+    for row, ((machine, stage), mine) in zip(grid, subjects, strict=True):
         for axes, against in zip(row, curves, strict=True):
             panel = mine[mine["against"] == against]
             for way, curve in panel.groupby("way", sort=False):
-                _power_law(axes, curve, way, found.loc[(machine, against, way)])
+                _power_law(axes, curve, way, found.loc[(machine, stage, against, way)])
             axes.set(xscale="log", yscale="log", xlabel=against)
             axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
             axes.yaxis.set_major_formatter(StrMethodFormatter("{x:,.4g}"))
@@ -175,7 +197,7 @@ def scaling(points: pd.DataFrame, slopes: pd.DataFrame) -> Figure:
             axes.legend(fontsize=7.5, loc="upper left")
             low, high = axes.get_ylim()
             axes.set_ylim(low, high * (high / low) ** 0.35)  # room for the legend
-        row[0].set_title(f"{machine}, {mine['date'].max()}", fontsize=9, loc="left")
+        row[0].set_title(f"{stage}: {machine}, {mine['date'].max()}", fontsize=9, loc="left")
     return figure
 
 

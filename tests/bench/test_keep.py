@@ -37,11 +37,15 @@ def test_columns_that_came_later_leave_old_rows_empty(tmp_path):
 
 def test_a_curve_goes_as_a_whole_when_it_is_measured_again(tmp_path):
     def points(machine, xs):
-        made = pd.DataFrame({"x": xs, "machine": machine, "against": "batch size", "way": "astrolib"})
+        made = pd.DataFrame(
+            {"x": xs, "machine": machine, "stage": "a", "against": "batch size", "way": "astrolib"}
+        )
         return made.assign(source="random pixels", n_seeds=1)
 
     for machine, xs in (("CPU", [1, 2, 3]), ("H200", [1]), ("CPU", [2, 4])):
-        found = keep.keep(tmp_path, keep.SCALING, points(machine, xs), ["x"], stale=("machine", "against"))
+        found = keep.keep(
+            tmp_path, keep.SCALING, points(machine, xs), ["x"], stale=("machine", "stage", "against")
+        )
     assert found.groupby("machine")["x"].agg(list).to_dict() == {"CPU": [2, 4], "H200": [1]}
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from astrolib.bench import __main__ as command
 from astrolib.bench import scaling
-from astrolib.bench.sizes import Sizes
+from astrolib.bench.sizes import Curves, Sizes
 from astrolib.papers import astrom3_speed
 from astrolib.training.timing import Size
 
@@ -16,7 +16,8 @@ pytestmark = pytest.mark.filterwarnings("ignore:This DataLoader will create")
 def smallest(monkeypatch, machine, one_worker):
     """Sizes and a machine that take no time."""
     few = Size(8, steps=2, repeats=1)
-    wanted = Sizes("smallest", few, few, few, Size(8, 1, 1), few, (4, 8), (8, 16), (64, 128), 4, 1)
+    curves = {"pretraining": Curves((4, 8), (8, 16), (64, 128), 4)}
+    wanted = Sizes("smallest", few, few, few, Size(8, 1, 1), few, curves, scaling_steps=1)
     monkeypatch.setattr(command, "sizes", lambda name, device: wanted)
     monkeypatch.setattr(command, "this_machine", lambda device: machine)
     monkeypatch.setattr(type(machine), "sharpened", lambda self: self)

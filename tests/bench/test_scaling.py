@@ -4,9 +4,12 @@ import pytest
 
 from astrolib.bench import scaling
 from astrolib.bench.galaxies import AstroMAE
-from astrolib.bench.scaling import BATCH, COUNT, WEIGHTS, slopes
-from astrolib.bench.sizes import Sizes
+from astrolib.bench.images import BarlowTwins
+from astrolib.bench.scaling import BATCH, COUNT, SUBJECTS, WEIGHTS, slopes
+from astrolib.bench.sizes import Curves, Sizes, sizes
 from astrolib.bench.stage import LIBRARY, PLAIN
+from astrolib.papers import astrom3_speed
+from astrolib.papers.astrom3_speed import Speed
 from astrolib.training.timing import Size
 
 
@@ -14,7 +17,7 @@ def law(slope, scatter=0.0, way="astrolib", n=6):
     x = 2.0 ** np.arange(n)
     noise = np.random.default_rng(0).normal(0, scatter, n) if scatter else 0.0
     made = pd.DataFrame({"x": x, "cost_ms": 3 * x**slope * np.exp(noise)})
-    return made.assign(machine="a machine", against="batch size", way=way, source="made up")
+    return made.assign(machine="a machine", stage="a stage", against="batch size", way=way, source="made up")
 
 
 @pytest.mark.parametrize("slope", [-0.3, 0.7, 1.0, 1.9])
@@ -46,14 +49,16 @@ def test_each_machine_curve_and_way_has_a_slope_and_two_points_have_no_error():
     assert np.isnan(found.loc[("another", "astrolib"), "standard_error"])
 
 
-def test_every_point_is_measured_by_both_ways(machine, monkeypatch):
+@pytest.mark.parametrize("stage", SUBJECTS)
+def test_every_point_of_a_stage_is_measured_by_both_ways(stage, machine, monkeypatch):
     """What is timed is a stand-in whose cost is known: a millisecond for each object of a pass."""
     monkeypatch.setattr(scaling, "measure", _measured)
+    monkeypatch.setattr(astrom3_speed, "STEP", 40.0)
     few = Size(4, steps=1, repeats=1)
-    wanted = Sizes("smallest", few, few, few, few, few, (2, 4, 8), (4, 8, 16), (64, 128), 4)
-    batch, count, weights = scaling.measured(wanted, machine)
+    curves = {stage: Curves((2, 4, 8), (4, 8, 16), (64, 128), 4)}
+    batch, count, weights = scaling.measured(Sizes("smallest", few, few, few, few, few, curves), machine)
     for table, against, x in ((batch, BATCH, [2, 4, 8]), (count, COUNT, [4, 8, 16])):
-        assert set(table["against"]) == {against}
+        assert set(table["against"]) == {against} and set(table["stage"]) == {stage}
         for way in (PLAIN, LIBRARY):
             mine = table[table["way"] == way]
             assert mine["x"].tolist() == x
@@ -61,8 +66,30 @@ def test_every_point_is_measured_by_both_ways(machine, monkeypatch):
             assert (mine["cost_ms_low"] <= mine["cost_ms"]).all()
             assert (mine["cost_ms"] <= mine["cost_ms_high"]).all()
     assert set(weights["against"]) == {WEIGHTS} and weights["x"].nunique() == 2
-    wide = AstroMAE("smallest", few, "cpu", width=128).autoencoder()
-    assert weights["x"].max() == sum(p.numel() for p in wide.parameters() if p.requires_grad)
+
+
+@pytest.mark.filterwarnings("ignore:This DataLoader will create")
+@pytest.mark.parametrize("stage", SUBJECTS)
+def test_what_is_timed_is_the_stage(stage, machine, one_worker, monkeypatch):
+    monkeypatch.setattr(astrom3_speed, "STEP", 40.0)
+    make, subject_of = SUBJECTS[stage]
+    subject = subject_of(make("smallest", Size(4, steps=1, repeats=1), "cpu", 32), machine.modes[-1])
+    assert subject.n_weights == sum(p.numel() for p in subject.network.parameters()) > 0
+    subject.plain()()
+    subject.library()()
+
+
+def test_widths_are_those_of_the_network():
+    size = Size(4, steps=1, repeats=1)
+    assert AstroMAE("smallest", size, "cpu", 128).autoencoder().encoder.embed_dim == 128
+    assert BarlowTwins("smallest", size, "cpu", 8).settings.convnet.channels[:2] == (8, 16)
+    encoders = Speed("smallest", size, "cpu", 64).settings.encoders
+    assert (encoders.d_model, encoders.n_heads, encoders.d_ff) == (64, 2, 256)
+
+
+def test_every_stage_has_curves():
+    for name, device in (("paper", "cpu"), ("paper", "cuda"), ("small", "cpu")):
+        assert set(sizes(name, device).curves) == set(SUBJECTS)
 
 
 def _measured(makers, size, device):

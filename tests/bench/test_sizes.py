@@ -14,6 +14,7 @@ def test_paper_sizes_are_the_papers_networks(device):
 
 def test_a_gpu_gets_the_papers_batches():
     wanted, paper = sizes("paper", "cuda"), profiles.load("paper")
+    assert sizes("paper", "cpu").pretraining.batch_size == wanted.pretraining.batch_size
     assert wanted.pretraining.batch_size == paper.astromae.pretraining.batch_size
     assert wanted.finetuning.batch_size == paper.astromae.finetuning.batch_size
     assert wanted.astrom3.batch_size == paper.astrom3.pretraining.batch_size
@@ -23,7 +24,6 @@ def test_a_gpu_gets_the_papers_batches():
 @pytest.mark.parametrize("name", ["paper", "small"])
 @pytest.mark.parametrize("device", ["cpu", "cuda"])
 def test_every_curve_has_three_points_or_more_and_whole_batches(name, device):
-    wanted = sizes(name, device)
-    assert min(len(wanted.batches), len(wanted.counts), len(wanted.widths)) >= 3
-    batch = min(wanted.counts[0], wanted.pretraining.batch_size)
-    assert all(count % batch == 0 for count in wanted.counts)
+    for curves in sizes(name, device).curves.values():
+        assert min(len(curves.batches), len(curves.counts), len(curves.widths)) >= 3
+        assert all(count % curves.counts[0] == 0 for count in curves.counts)

@@ -30,13 +30,20 @@ def curves():
         pd.DataFrame(
             {"x": x, "cost_ms": scale * x, "cost_ms_low": 0.9 * scale * x, "cost_ms_high": scale * x}
         )
-        .assign(machine="CPU, 2 threads", against=against, way=way, cost="step", date="2026-01-01")
+        .assign(
+            machine="CPU, 2 threads",
+            stage="pretraining",
+            against=against,
+            way=way,
+            cost="step",
+            date="2026-01-01",
+        )
         .assign(source="random pixels", n_seeds=1)
         for against in ("batch size", "weights")
         for way, scale in (("plain loop", 2.0), ("astrolib", 1.0))
     ]
     points = pd.concat(rows, ignore_index=True)
-    slopes = points.groupby(["machine", "against", "way"], as_index=False).first()
+    slopes = points.groupby(["machine", "stage", "against", "way"], as_index=False).first()
     return points, slopes.assign(slope=1.25, standard_error=0.03)
 
 
