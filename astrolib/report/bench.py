@@ -185,7 +185,7 @@ def scaling(points: pd.DataFrame, slopes: pd.DataFrame) -> Figure:
                 _power_law(axes, curve, way, found.loc[(machine, stage, against, way)])
             axes.set(xscale="log", yscale="log", xlabel=against)
             axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-            axes.yaxis.set_major_formatter(StrMethodFormatter("{x:,.4g}"))
+            axes.yaxis.set_major_formatter(StrMethodFormatter("{x:,.10g}"))
             axes.yaxis.set_minor_locator(NullLocator())
             if panel.empty:
                 axes.set_axis_off()
