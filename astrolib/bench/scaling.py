@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -27,7 +28,7 @@ COSTS = {BATCH: "step", COUNT: "epoch", WEIGHTS: "step"}
 
 @dataclass(frozen=True)
 class Subject:
-    """A stage at one size: its network and the two ways, the library's in the machine's fastest mode."""
+    """A stage at one size: its network and the two ways, the library's in the machine's fastest precision."""
 
     network: nn.Module
     plain: Callable[[], Pass]
@@ -42,30 +43,28 @@ class Subject:
 
 
 def _pretraining(parts: AstroMAE, mode: Mode) -> Subject:
-    return Subject(
-        parts.autoencoder(), parts.plain_pretraining, lambda: parts.library_pretraining(mode), True
-    )
+    library = partial(parts.library_pretraining, mode)
+    return Subject(parts.autoencoder(), parts.plain_pretraining, library, mixed=True)
 
 
 def _finetuning(parts: AstroMAE, mode: Mode) -> Subject:
-    return Subject(
-        parts.redshift_net(), parts.plain_finetuning, lambda: parts.library_finetuning(mode), False
-    )
+    library = partial(parts.library_finetuning, mode)
+    return Subject(parts.redshift_net(), parts.plain_finetuning, library, mixed=False)
 
 
 def _inference(parts: AstroMAE, mode: Mode) -> Subject:
     inference = Inference(parts, parts.size.batch_size)
-    library = lambda: inference.library(mode.precision)  # noqa: E731
-    return Subject(inference.net, lambda: inference.plain, library, False)
+    library = partial(inference.library, mode.precision)
+    return Subject(inference.net, lambda: inference.plain, library, mixed=False)
 
 
 def _astrom3(speed: Speed, mode: Mode) -> Subject:
-    plain, library = (lambda: speed.plain_pass(REFERENCE)), (lambda: speed.astrolib_pass(REFERENCE, mode))
-    return Subject(speed.model(REFERENCE), plain, library, False, "simulated")
+    plain, library = partial(speed.plain_pass, REFERENCE), partial(speed.astrolib_pass, REFERENCE, mode)
+    return Subject(speed.model(REFERENCE), plain, library, mixed=False, source="simulated")
 
 
 def _barlow(parts: BarlowTwins, mode: Mode) -> Subject:
-    return Subject(parts.model(), parts.plain, lambda: parts.library(mode), True)
+    return Subject(parts.model(), parts.plain, partial(parts.library, mode), mixed=True)
 
 
 SUBJECTS: dict[str, tuple[Callable, Callable[..., Subject]]] = {
@@ -80,6 +79,8 @@ SUBJECTS: dict[str, tuple[Callable, Callable[..., Subject]]] = {
 
 def measured(wanted: Sizes, machine: Machine) -> Iterator[pd.DataFrame]:
     """The three curves of each stage, one after the other, each measured by both ways in turns.
+
+    Nothing is compiled, which would take a minute for every point.
 
     Yields
     ------
@@ -99,7 +100,7 @@ def measured(wanted: Sizes, machine: Machine) -> Iterator[pd.DataFrame]:
 
 def _point(stage: str, against: str, size: Size, width: int, wanted: Sizes, machine: Machine) -> pd.DataFrame:
     make, subject_of = SUBJECTS[stage]
-    mode = machine.modes[-1]
+    mode = [mode for mode in machine.modes if not mode.compile][-1]
     subject = subject_of(make(wanted.profile, size, machine.device, width), mode)
     table = measure({PLAIN: subject.plain, LIBRARY: subject.library}, size, machine.device)
     per_pass = size.steps if COSTS[against] == "epoch" else 1

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,7 +12,7 @@ from astrolib.bench.sizes import Curves, Sizes, sizes
 from astrolib.bench.stage import LIBRARY, PLAIN
 from astrolib.papers import astrom3_speed
 from astrolib.papers.astrom3_speed import Speed
-from astrolib.training.timing import Size
+from astrolib.training.timing import Mode, Size
 
 
 def law(slope, scatter=0.0, way="astrolib", n=6):
@@ -77,6 +79,20 @@ def test_what_is_timed_is_the_stage(stage, machine, one_worker, monkeypatch):
     assert subject.n_weights == sum(p.numel() for p in subject.network.parameters()) > 0
     subject.plain()()
     subject.library()()
+
+
+def test_curves_are_of_the_fastest_precision_and_nothing_is_compiled_for_them(machine, monkeypatch):
+    monkeypatch.setattr(scaling, "measure", _measured)
+    monkeypatch.setenv("ASTROLIB_COMPILE", "1")
+    faster, few, asked = replace(machine, bfloat16=2e6), Size(4, steps=1, repeats=1), []
+    assert faster.modes[-1].compile
+    make, subject_of = SUBJECTS["pretraining"]
+    watched = (make, lambda parts, mode: asked.append(mode) or subject_of(parts, mode))
+    monkeypatch.setitem(SUBJECTS, "pretraining", watched)
+    curves = {"pretraining": Curves((2,), (4,), (64,), 4)}
+    tables = list(scaling.measured(Sizes("smallest", few, few, few, few, few, curves), faster))
+    assert asked == [Mode("bf16-mixed")] * 3
+    assert all(table["precision"].tolist() == ["32-true", "bf16-mixed"] for table in tables)
 
 
 def test_widths_are_those_of_the_network():
