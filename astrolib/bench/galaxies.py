@@ -33,6 +33,8 @@ from astrolib.training.timing import Mode, Pass, Size, library_pass
 SOURCE = "random pixels"
 PLAIN_VIT, PCM = "plain", "pcm"
 """Blocks of AstroMAE's two transformers."""
+NETWORK = "pcm-AstroMAE"
+"""That is fine-tuned and predicts."""
 BANDS = ("u", "g", "r", "i", "z")
 
 
@@ -103,7 +105,7 @@ class AstroMAE:
 
     def redshift_net(self) -> nn.Module:
         """pcm-AstroMAE with a frozen encoder, without the density that this project adds to the paper's."""
-        net = redshift_net_of(self.settings, "pcm-AstroMAE", 0, len(BANDS), density=False)
+        net = redshift_net_of(self.settings, NETWORK, 0, len(BANDS), density=False)
         return net.to(self.device)
 
     # ------------------------------------------------------------------------------------- pretraining

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from astrolib.bench.galaxies import BANDS, SOURCE, AstroMAE
+from astrolib.bench.galaxies import BANDS, NETWORK, SOURCE, AstroMAE
 from astrolib.bench.machine import Machine
 from astrolib.bench.operations import operations, traffic
 from astrolib.bench.stage import LIBRARY, PLAIN, Stage, Way
@@ -22,7 +22,6 @@ from astrolib.training.fabric import make_fabric
 from astrolib.training.plain_loop import WORKERS
 from astrolib.training.timing import Pass
 
-NETWORK = "pcm-AstroMAE"
 WORDS = {"32-true": "float32", "bf16-mixed": "bfloat16", "bf16-true": "bfloat16 weights"}
 LIBRARY_BATCH = {"cpu": 128, "cuda": 4096}
 

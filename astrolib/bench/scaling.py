@@ -80,7 +80,8 @@ SUBJECTS: dict[str, tuple[Callable, Callable[..., Subject]]] = {
 def measured(wanted: Sizes, machine: Machine) -> Iterator[pd.DataFrame]:
     """The three curves of each stage, one after the other, each measured by both ways in turns.
 
-    Nothing is compiled, which would take a minute for every point.
+    Nothing is compiled: every point has shapes of its own, and would wait for the compiler longer than for
+    its passes.
 
     Yields
     ------

@@ -22,29 +22,9 @@ THROUGHPUT_READING = [
     *("step_ms", "step_ms_iqr", "memory_mib", "share_of_float32", "share_of_bfloat16", "floor_per_second"),
     *("batch_size", "date", "torch", "source", "n_seeds"),
 ]
-SCALING_READING = [
-    "machine",
-    "stage",
-    "against",
-    "way",
-    "x",
-    "cost",
-    "cost_ms",
-    "precision",
-    "source",
-    "n_seeds",
-]
-SLOPES_READING = [
-    "machine",
-    "stage",
-    "against",
-    "way",
-    "slope",
-    "standard_error",
-    "n_points",
-    "source",
-    "n_seeds",
-]
+CURVE = ("machine", "stage", "against", "way")
+SCALING_READING = [*CURVE, "x", "cost", "cost_ms", "precision", "source", "n_seeds"]
+SLOPES_READING = [*CURVE, "slope", "standard_error", "n_points", "source", "n_seeds"]
 """Columns of the Markdown tables; the csv files have all."""
 
 BAR_COLOURS = {
@@ -177,7 +157,7 @@ def scaling(points: pd.DataFrame, slopes: pd.DataFrame) -> Figure:
     curves = list(dict.fromkeys(points["against"]))
     figure = new_figure((3.4 * len(curves), 2.7 * len(subjects) + 0.3))
     grid = figure.subplots(len(subjects), len(curves), squeeze=False)
-    found = slopes.set_index(["machine", "stage", "against", "way"])
+    found = slopes.set_index(list(CURVE))
     for row, ((machine, stage), mine) in zip(grid, subjects, strict=True):
         for axes, against in zip(row, curves, strict=True):
             panel = mine[mine["against"] == against]

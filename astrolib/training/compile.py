@@ -35,7 +35,7 @@ def compiled(model: nn.Module, device: torch.device) -> nn.Module:
 
     Notes
     -----
-    It takes a minute or so before the first step; `python -m astrolib.bench` shows what it gains, on a CPU
+    It takes its time before the first step; `python -m astrolib.bench` shows what it gains, on a CPU
     with `ASTROLIB_COMPILE=1`. On a GPU it was never run here.
     """
     torch._dynamo.config.suppress_errors = True

@@ -68,6 +68,9 @@ def test_every_point_of_a_stage_is_measured_by_both_ways(stage, machine, monkeyp
             assert (mine["cost_ms_low"] <= mine["cost_ms"]).all()
             assert (mine["cost_ms"] <= mine["cost_ms_high"]).all()
     assert set(weights["against"]) == {WEIGHTS} and weights["x"].nunique() == 2
+    make, subject_of = SUBJECTS[stage]
+    wide = subject_of(make("smallest", few, "cpu", 128), machine.modes[-1]).network
+    assert weights["x"].max() == sum(p.numel() for p in wide.parameters())
 
 
 @pytest.mark.filterwarnings("ignore:This DataLoader will create")
@@ -76,9 +79,18 @@ def test_what_is_timed_is_the_stage(stage, machine, one_worker, monkeypatch):
     monkeypatch.setattr(astrom3_speed, "STEP", 40.0)
     make, subject_of = SUBJECTS[stage]
     subject = subject_of(make("smallest", Size(4, steps=1, repeats=1), "cpu", 32), machine.modes[-1])
-    assert subject.n_weights == sum(p.numel() for p in subject.network.parameters()) > 0
-    subject.plain()()
-    subject.library()()
+    kind, seen = type(subject.network), []
+    forward = kind.forward
+
+    def watched(self, *arguments, **options):
+        seen.append(sum(p.numel() for p in self.parameters()))
+        return forward(self, *arguments, **options)
+
+    monkeypatch.setattr(kind, "forward", watched)
+    for way in (subject.plain, subject.library):
+        seen.clear()
+        way()()
+        assert set(seen) == {subject.n_weights}  # the network of that width, and no other
 
 
 def test_curves_are_of_the_fastest_precision_and_nothing_is_compiled_for_them(machine, monkeypatch):
